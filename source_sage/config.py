@@ -1,0 +1,224 @@
+"""What the user's form means: the rules that JSON Schema cannot say, and the addresses that follow from it.
+
+Source of the addresses: Sage's authentication guide (API.md, 1.2) and DESIGN.md, section 2.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from source_sage.errors import config_error
+
+SAGE_API: Final = "https://api.accounting.sage.com/v3.1"
+SAGE_AUTHORIZE: Final = "https://www.sageone.com/oauth2/auth/central"
+SAGE_TOKEN: Final = "https://oauth.accounting.sage.com/token"  # noqa: S105 (an address, not a token)
+SAGE_HOST: Final = "api.accounting.sage.com"
+API_VERSION_PATH: Final = "/v3.1"
+ALL_BUSINESSES: Final = "all"
+
+
+@dataclass(frozen=True)
+class Window:
+    """The accounting dates that are wanted, both inclusive; None is an open end."""
+
+    start: dt.date | None
+    end: dt.date | None
+
+    def holds(self, day: dt.date) -> bool:
+        """Tell whether a row of that accounting date is wanted."""
+        return (self.start is None or day >= self.start) and (self.end is None or day <= self.end)
+
+    @classmethod
+    def of_texts(cls, start: str | None, end: str | None) -> Window:
+        """A window from `YYYY-MM-DD` texts.
+
+        Raises:
+            ValueError: a text is no date.
+        """
+        return cls(dt.date.fromisoformat(start) if start else None, dt.date.fromisoformat(end) if end else None)
+
+    def covers(self, other: Window) -> bool:
+        """Tell whether all that `other` wants is wanted here as well."""
+        starts_early_enough = self.start is None or (other.start is not None and self.start <= other.start)
+        ends_late_enough = self.end is None or (other.end is not None and self.end >= other.end)
+        return starts_early_enough and ends_late_enough
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Where Sage is: the API's base without a trailing slash, and the two OAuth addresses."""
+
+    api: str
+    authorize: str
+    token: str
+
+    @classmethod
+    def of(cls, api_endpoint: str) -> Endpoints:
+        """Derive all addresses from the API Endpoint as typed.
+
+        Args:
+            api_endpoint: an https address (http for loopback hosts alone), with or without a path.
+
+        Raises:
+            ValueError: the text is no such address; its message names the remedy.
+        """
+        parts = urlsplit(api_endpoint.strip())
+        try:
+            host, _ = parts.hostname, parts.port
+        except ValueError as error:
+            raise ValueError(f"is not an address ({error})") from error
+        if parts.scheme not in ("https", "http") or not host:
+            raise ValueError(f"must be a full address that begins with https://, such as {SAGE_API}")
+        if parts.scheme == "http" and not _is_loopback(host):
+            raise ValueError(
+                "must begin with https://: over http your token could be read on the way "
+                "(http is accepted for this machine alone, such as http://127.0.0.1)"
+            )
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError(f"must hold only host and path, such as {SAGE_API}")
+        root = urlunsplit((parts.scheme, parts.netloc, "", "", ""))
+        api = root + (parts.path.rstrip("/") or API_VERSION_PATH)
+        if host == SAGE_HOST:
+            return cls(api=api, authorize=SAGE_AUTHORIZE, token=SAGE_TOKEN)
+        return cls(api=api, authorize=f"{root}/oauth/authorize", token=f"{root}/oauth/token")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class SageConfig(BaseModel):
+    """The form, checked. Unknown keys are left alone: the platform may add its own."""
+
+    model_config = ConfigDict(extra="ignore", str_strip_whitespace=True, frozen=True)
+
+    account_id: str = Field(default="", title="Account ID")
+    client_id: str = Field(min_length=1, title="Client ID")
+    client_secret: str = Field(min_length=1, title="Client Secret", repr=False)
+    api_endpoint: str = Field(default=SAGE_API, title="API Endpoint")
+    access_token: str = Field(default="", title="Access Token", repr=False)
+    refresh_token: str = Field(default="", title="Refresh Token", repr=False)
+    token_expiry_date: str = Field(default="", title="Token Expiry Date")
+    start_date: dt.date = Field(title="Start Date")
+    end_date: dt.date | None = Field(default=None, title="End Date")
+    replicate_financial_data: bool = Field(default=True, title="Replicate Financial Data")
+    replicate_inventory_data: bool = Field(default=True, title="Replicate Inventory Data")
+    replicate_customer_data: bool = Field(default=True, title="Replicate Customer Data")
+    include_historical_data: bool = Field(default=False, title="Include Historical Data")
+    num_workers: int = Field(default=8, ge=1, le=32, title="Parallel Requests")
+
+    @field_validator("start_date", "end_date", mode="before")
+    @classmethod
+    def _day(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is None or (isinstance(value, str) and not value.strip()):
+            if info.field_name == "start_date":
+                raise PydanticCustomError("day", "is missing: fill in the first day you want to read")
+            return None
+        try:
+            if not isinstance(value, str) or len(value.strip()) != len("YYYY-MM-DD"):
+                raise ValueError
+            return dt.date.fromisoformat(value.strip())
+        except ValueError:
+            raise PydanticCustomError(
+                "day", "is not a date of the calendar; write it as YYYY-MM-DD, such as 2024-01-31"
+            ) from None
+
+    @field_validator("api_endpoint")
+    @classmethod
+    def _endpoint(cls, value: str) -> str:
+        try:
+            Endpoints.of(value or SAGE_API)
+        except ValueError as error:
+            raise PydanticCustomError("endpoint", "{reason}", {"reason": str(error)}) from None
+        return value or SAGE_API
+
+    @field_validator("account_id", "access_token", "refresh_token", "token_expiry_date", mode="before")
+    @classmethod
+    def _absent_is_empty(cls, value: Any) -> Any:
+        return "" if value is None else value
+
+    @model_validator(mode="after")
+    def _fields_agree(self) -> SageConfig:
+        if self.end_date is not None and self.end_date < self.start_date:
+            raise PydanticCustomError(
+                "dates",
+                "End Date ({end}) is before Start Date ({start}). Choose an End Date on or after the Start Date, "
+                "or leave it empty to read up to today.",
+                {"end": self.end_date.isoformat(), "start": self.start_date.isoformat()},
+            )
+        if not self.access_token and not self.refresh_token:
+            raise PydanticCustomError(
+                "tokens",
+                "Access Token and Refresh Token are both empty. Sign in with Sage, or paste the Refresh Token "
+                "that Sage gave you for the authorization code; an Access Token alone works for five minutes.",
+            )
+        return self
+
+    @classmethod
+    def parse(cls, config: Mapping[str, Any]) -> SageConfig:
+        """Check the user's config.
+
+        Raises:
+            AirbyteTracedException: config_error whose message names each wrong field and its remedy.
+        """
+        try:
+            return cls.model_validate(dict(config))
+        except ValidationError as error:
+            raise config_error(" ".join(_sentence(problem) for problem in error.errors())) from None
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """The addresses to talk to."""
+        return Endpoints.of(self.api_endpoint)
+
+    @property
+    def window(self) -> Window:
+        """The accounting dates wanted: historical data opens the lower end, the End Date stays."""
+        return Window(None if self.include_historical_data else self.start_date, self.end_date)
+
+    @property
+    def wants_all_businesses(self) -> bool:
+        """Tell whether every business of the sign-in is to be read."""
+        return self.account_id.lower() == ALL_BUSINESSES
+
+    @property
+    def business_ids(self) -> tuple[str, ...]:
+        """The ids that were typed, in their order and without repeats; empty for `all` and for nothing typed."""
+        if self.wants_all_businesses:
+            return ()
+        ids = (part.strip() for part in self.account_id.split(","))
+        return tuple(dict.fromkeys(one for one in ids if one))
+
+
+def _sentence(problem: Any) -> str:
+    """One sentence for one pydantic problem; the value is left out, since it may be a secret."""
+    if not problem["loc"]:
+        return str(problem["msg"])
+    field = SageConfig.model_fields[str(problem["loc"][0])]
+    if problem["type"] == "missing" or problem["type"] == "string_too_short":
+        return f"{field.title} is missing: fill it in."
+    reason = str(problem["msg"])
+    if problem["type"] not in ("day", "endpoint"):
+        reason = f"is not valid: {reason[0].lower()}{reason[1:]}"
+    return f"{field.title} {reason}."

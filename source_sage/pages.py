@@ -1,0 +1,76 @@
+"""Pages: which one to ask for next, and when a list is at its end. Pure: knows no sockets.
+
+Sage numbers its pages, and a page past the end is the last page again (API.md, 1.5), so "until empty" never ends.
+`$next` and `$total` may be missing. A list is at its end when Sage gives no next page and all of `$total` was seen,
+or when the answer is another page than the one asked for, or repeats the page before it, or holds nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+SMALLEST_PAGE: Final = 25
+
+
+class PageWalk:
+    """A walk through one list.
+
+    Args:
+        page_size: rows a page; after `shrink` smaller for a while, growing back where pages align again.
+    """
+
+    def __init__(self, page_size: int) -> None:
+        self._full_size = page_size
+        self._size = page_size
+        self._rows = 0
+        self._last_ids: list[Any] = []
+        self.finished = False
+
+    @property
+    def params(self) -> dict[str, str]:
+        """What to ask for next."""
+        return {"page": str(self._page), "items_per_page": str(self._size)}
+
+    @property
+    def can_shrink(self) -> bool:
+        """Tell whether a page that fails can be asked for in halves."""
+        return self._size // 2 >= SMALLEST_PAGE
+
+    @property
+    def _page(self) -> int:
+        return self._rows // self._size + 1
+
+    def shrink(self) -> None:
+        """Ask for half as many rows a page from here on; the place in the list is kept."""
+        self._size //= 2
+
+    def take(self, body: Mapping[str, Any]) -> list[Any]:
+        """Note the answer for the page asked for.
+
+        Args:
+            body: the list's envelope; `$items` is a list.
+
+        Returns:
+            The items that are new to this walk; none when Sage repeated a page.
+        """
+        items: list[Any] = body["$items"]
+        ids = [_identity(item) for item in items]
+        echoed = body.get("$page")
+        another_page = isinstance(echoed, int) and echoed != self._page
+        repeated = self._rows > 0 and ids == self._last_ids
+        if not items or another_page or repeated:
+            self.finished = True
+            return []
+        self._rows += len(items)
+        self._last_ids = ids
+        total = body.get("$total")
+        all_seen = not isinstance(total, int) or self._rows >= total
+        self.finished = (not body.get("$next") and all_seen) or len(items) > self._size
+        while self._size < self._full_size and self._rows % (self._size * 2) == 0:
+            self._size *= 2
+        return items
+
+
+def _identity(item: Any) -> Any:
+    return (item.get("id") or item.get("$path") or item.get("displayed_as")) if isinstance(item, dict) else item

@@ -1,0 +1,241 @@
+"""Rows: from what Sage puts on the wire to what the schema promises.
+
+Sage writes decimals as strings, now and then as numbers; empty dates as `""`; adds `$path` and `links` to every
+record (API.md, 1.9). A plan is compiled once per stream from its schema and runs over whole pages.
+
+What always holds: a number equals Sage's text digit for digit; a value that does not fit its declared type becomes
+null with one WARNING per field; an undeclared field passes through with one WARNING; no name with a `$` and no
+payment-page link leaves the connector.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import math
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+import orjson
+
+logger = logging.getLogger("airbyte.source-sage")
+
+Row = dict[str, Any]
+Convert = Callable[[Any], Any]
+
+EXACT_DIGITS: Final = 15
+_UNFIT: Final = object()
+
+
+class RowShaper:
+    """Shapes the rows of one stream.
+
+    Args:
+        stream: its name, for warnings.
+        schema: its JSON Schema.
+    """
+
+    def __init__(self, stream: str, schema: Mapping[str, Any]) -> None:
+        self._stream = stream
+        self._named: set[str] = set()
+        self._shape = self._object(schema, "")
+
+    def shape(self, items: Iterable[Any], business_id: str) -> list[Row]:
+        """Shape the items of one page.
+
+        Args:
+            items: the records as parsed from JSON.
+            business_id: goes into every row.
+
+        Returns:
+            As many rows as there were records; an item that is no record is left out with one WARNING.
+        """
+        shape = self._shape
+        rows = []
+        for item in items:
+            if isinstance(item, dict):
+                row = shape(item)
+                row["business_id"] = business_id
+                rows.append(row)
+            else:
+                self._warn_once("", "an item that is not a record was left out")
+        return rows
+
+    def _warn_once(self, field: str, what: str) -> None:
+        if field not in self._named:
+            self._named.add(field)
+            name = f"{self._stream}.{field}" if field else self._stream
+            logger.warning("%s: %s.", name, what)
+
+    def _unfit(self, field: str) -> None:
+        self._warn_once(field, "a value does not fit the declared type and became null; said once per sync")
+
+    def _object(self, schema: Mapping[str, Any], path: str) -> Convert:
+        plan = {
+            name: self._convert(declared, f"{path}{name}") for name, declared in schema.get("properties", {}).items()
+        }
+        undeclared = self._undeclared
+
+        def shape(record: Any) -> Any:
+            if not isinstance(record, dict):
+                return self._unfit(path.rstrip("."))
+            row = {}
+            for name, value in record.items():
+                convert = plan.get(name)
+                if convert is None:
+                    if not name.startswith("$") and name != "links":
+                        row[name] = undeclared(value, f"{path}{name}")
+                elif value is None:
+                    row[name] = None
+                else:
+                    row[name] = convert(value)
+            return row
+
+        return shape
+
+    def _convert(self, schema: Mapping[str, Any], path: str) -> Convert:
+        kinds = [kind for kind in _as_list(schema.get("type")) if kind != "null"]
+        if kinds == ["object"] and schema.get("properties"):
+            return self._object(schema, f"{path}.")
+        if kinds == ["array"]:
+            return self._array(schema, path)
+        scalar = _SCALARS.get((kinds[0], str(schema.get("format", ""))) if len(kinds) == 1 else ("", ""))
+        if scalar is None:
+            return lambda value: _without_dollars(value)
+        unfit = self._unfit
+
+        def convert(value: Any) -> Any:
+            fitted = scalar(value)
+            return unfit(path) if fitted is _UNFIT else fitted
+
+        return convert
+
+    def _array(self, schema: Mapping[str, Any], path: str) -> Convert:
+        convert = self._convert(schema.get("items", {}), f"{path}[]")
+
+        def shape(value: Any) -> Any:
+            if not isinstance(value, list):
+                return self._unfit(path)
+            return [None if one is None else convert(one) for one in value]
+
+        return shape
+
+    def _undeclared(self, value: Any, path: str) -> Any:
+        self._warn_once(path, "Sage sent this undeclared field; it is passed on as it came, said once per sync")
+        return _without_dollars(value)
+
+
+def currency_of(item: Mapping[str, Any]) -> str | None:
+    """The key of an exchange rate, which has no id: its currency, else the last part of its `$path`."""
+    currency = item.get("currency")
+    if isinstance(currency, dict) and currency.get("id"):
+        return str(currency["id"])
+    return str(item.get("$path") or "").rpartition("/")[2] or None
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _without_dollars(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            name: _without_dollars(one) for name, one in value.items() if not name.startswith("$") and name != "links"
+        }
+    if isinstance(value, list):
+        return [_without_dollars(one) for one in value]
+    return value
+
+
+def number(value: Any) -> Any:
+    """A JSON number equal to the text: int or float where they hold it exactly, else the digits themselves."""
+    if type(value) is not str:
+        fits = (type(value) is float and math.isfinite(value)) or type(value) is int
+        return value if fits else _UNFIT
+    if value == "":
+        return None
+    if len(value) <= EXACT_DIGITS and not value.strip("0123456789.-"):
+        try:
+            return float(value) if "." in value else int(value)
+        except ValueError:
+            return _UNFIT
+    try:
+        exact = Decimal(value)
+    except InvalidOperation:
+        return _UNFIT
+    if not exact.is_finite() or "_" in value:
+        return _UNFIT
+    nearest = float(exact)
+    if math.isfinite(nearest) and Decimal(repr(nearest)) == exact:
+        return nearest
+    return orjson.Fragment(f"{exact:f}".encode())
+
+
+def integer(value: Any) -> Any:
+    """A whole number, from a number or its text."""
+    if type(value) is int:
+        return value
+    if value == "":
+        return None
+    try:
+        exact = Decimal(value) if type(value) in (str, float) else None
+    except InvalidOperation:
+        exact = None
+    if exact is None or not exact.is_finite() or exact != exact.to_integral_value():
+        return _UNFIT
+    return int(exact)
+
+
+def boolean(value: Any) -> Any:
+    """A truth value, from itself or its English text."""
+    if type(value) is bool:
+        return value
+    return {"true": True, "false": False, "": None}.get(value, _UNFIT) if type(value) is str else _UNFIT
+
+
+def text(value: Any) -> Any:
+    """A text; a number is written as one, since Sage declares some counters as strings."""
+    if type(value) is str:
+        return value
+    return str(value) if type(value) in (int, float) else _UNFIT
+
+
+def day(value: Any) -> Any:
+    """A calendar date; of a date-time, its date."""
+    if type(value) is not str:
+        return _UNFIT
+    if value == "":
+        return None
+    try:
+        if len(value) == 10:
+            dt.date.fromisoformat(value)
+            return value
+        return dt.datetime.fromisoformat(value).date().isoformat()
+    except ValueError:
+        return _UNFIT
+
+
+def moment(value: Any) -> Any:
+    """A date-time with its zone; a bare date or a time without a zone is taken as UTC."""
+    if type(value) is not str:
+        return _UNFIT
+    if value == "":
+        return None
+    try:
+        parsed = dt.datetime.fromisoformat(value)
+    except ValueError:
+        return _UNFIT
+    if parsed.tzinfo is not None:
+        return value
+    return f"{value}T00:00:00Z" if len(value) == 10 else f"{value}Z"
+
+
+_SCALARS: Final[dict[tuple[str, str], Convert]] = {
+    ("number", ""): number,
+    ("integer", ""): integer,
+    ("boolean", ""): boolean,
+    ("string", ""): text,
+    ("string", "date"): day,
+    ("string", "date-time"): moment,
+}

@@ -1,0 +1,138 @@
+"""The source as Airbyte sees it: spec, check, discover, read."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any
+
+from airbyte_cdk.models import (
+    AirbyteCatalog,
+    AirbyteConnectionStatus,
+    AirbyteMessage,
+    AirbyteStateMessage,
+    ConfiguredAirbyteCatalog,
+    ConnectorSpecification,
+    ConnectorSpecificationSerializer,
+    Status,
+)
+from airbyte_cdk.sources import Source
+from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
+from airbyte_cdk.sources.declarative.requesters.error_handlers import DefaultErrorHandler, HttpResponseFilter
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from source_sage.businesses import chosen, covered_by_sign_in
+from source_sage.check import check
+from source_sage.clock import Clock
+from source_sage.config import SageConfig
+from source_sage.errors import config_error
+from source_sage.report import Report
+from source_sage.streams import manifest, streams_of
+from source_sage.sync import Sync
+from source_sage.tokens import SageTokens
+from source_sage.transport import Transport
+
+
+class SourceSage(Source):
+    """Sage Accounting.
+
+    Args:
+        clock: injected for tests.
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or Clock()
+
+    @property
+    def name(self) -> str:
+        """Its name in logs."""
+        return "source-sage"
+
+    def spec(self, logger: logging.Logger) -> ConnectorSpecification:
+        """The form, from the manifest."""
+        spec = manifest()["spec"]
+        specification: ConnectorSpecification = ConnectorSpecificationSerializer.load(
+            {
+                "documentationUrl": spec["documentation_url"],
+                "connectionSpecification": spec["connection_specification"],
+                "advanced_auth": spec["advanced_auth"],
+            }
+        )
+        return specification
+
+    def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
+        """Test Connection. Every foreseen failure is a FAILED status with one plain message."""
+        try:
+            checked = SageConfig.parse(config)
+            _, transport = self._connection(config, checked, reading=False)
+            return AirbyteConnectionStatus(status=Status.SUCCEEDED, message=check(checked, transport))
+        except AirbyteTracedException as failure:
+            return AirbyteConnectionStatus(status=Status.FAILED, message=failure.message)
+
+    def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
+        """The streams that the toggles leave on. Makes no request."""
+        streams = streams_of(SageConfig.parse(config))
+        return AirbyteCatalog(streams=[facts.as_airbyte_stream() for facts in streams])
+
+    def read(
+        self,
+        logger: logging.Logger,
+        config: Mapping[str, Any],
+        catalog: ConfiguredAirbyteCatalog,
+        state: list[AirbyteStateMessage] | None = None,
+    ) -> Iterator[AirbyteMessage]:
+        """Read the selected streams of all chosen businesses.
+
+        Yields:
+            Records, states, stream statuses.
+
+        Raises:
+            AirbyteTracedException: something did not finish.
+        """
+        started = self._clock.now()
+        checked = SageConfig.parse(config)
+        states = ConnectorStateManager(state=state or [])
+        known = {facts.name: facts for facts in streams_of(checked)}
+        wanted = [configured.stream.name for configured in catalog.streams]
+        if missing := [name for name in wanted if name not in known]:
+            raise config_error(
+                f"The connection selects streams that this source does not have now: {', '.join(missing)}. Switch "
+                "their group on under Data replication options, or refresh the source's schema in the connection."
+            )
+        tokens, transport = self._connection(config, checked, reading=True)
+        businesses = chosen(checked, covered_by_sign_in(transport))
+        report = Report()
+        sync = Sync(
+            checked,
+            businesses,
+            [(known[name], states.get_stream_state(name, None)) for name in wanted],
+            transport,
+            report,
+            self._clock,
+        )
+        try:
+            yield from sync.messages()
+        finally:
+            logger.info(report.block(self._clock.now() - started, tokens.renewals))
+
+    def _connection(
+        self, config: Mapping[str, Any], checked: SageConfig, *, reading: bool
+    ) -> tuple[SageTokens, Transport]:
+        mutable = config if isinstance(config, MutableMapping) else dict(config)
+        endpoints = checked.endpoints
+        tokens = SageTokens(mutable, endpoints.token, reading=reading, clock=self._clock)
+        transport = Transport(
+            endpoints.api, tokens, error_handler(), connections=checked.num_workers, clock=self._clock
+        )
+        return tokens, transport
+
+
+def error_handler() -> DefaultErrorHandler:
+    """The manifest's table of answers that are not good, as the CDK's own handler."""
+    table = manifest()["definitions"]["error_handler"]
+    fields = ("predicate", "http_codes", "action", "failure_type", "error_message")
+    filters = [
+        HttpResponseFilter(config={}, parameters={}, **{name: one[name] for name in fields if name in one})
+        for one in table["response_filters"]
+    ]
+    return DefaultErrorHandler(config={}, parameters={}, response_filters=filters)

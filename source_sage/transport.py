@@ -1,0 +1,241 @@
+"""The rim: the only module that asks Sage's API for something.
+
+What an answer means is decided elsewhere: the manifest's error handler names the action for a status and Sage's
+`$dataCode`, `tokens` renews, `pace` says how long to wait. Here they are carried out.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import os
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, Final
+
+import orjson
+import requests
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler, ResponseAction
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+from requests.adapters import HTTPAdapter
+from requests.cookies import RequestsCookieJar
+from requests.utils import get_environ_proxies
+
+from source_sage.clock import Clock
+from source_sage.errors import ListRefused, config_error, system_error, transient_error
+from source_sage.pace import Pace, retry_after_seconds
+from source_sage.report import Tally
+from source_sage.tokens import SageTokens
+
+logger = logging.getLogger("airbyte.source-sage")
+
+CONNECT_TIMEOUT_SECONDS: Final = 10.0
+READ_TIMEOUT_SECONDS: Final = 90.0
+TRIES: Final = 5
+LONGEST_PAUSE_SECONDS: Final = 30.0
+
+
+class NoGoodAnswer(AirbyteTracedException):
+    """A request that went on failing; a smaller page may still work."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One good answer.
+
+    Attributes:
+        body: the JSON object.
+        moment: Sage's clock when it answered (HTTP `Date`, whole seconds, UTC), else this machine's.
+    """
+
+    body: dict[str, Any]
+    moment: dt.datetime
+
+
+class Transport:
+    """Asks Sage, for all threads of a run.
+
+    Args:
+        api: the API's base address, without a trailing slash.
+        tokens: gives and renews the access token.
+        error_handler: tells what an answer that is not good means.
+        connections: how many to keep open.
+        clock: injected for tests.
+    """
+
+    def __init__(
+        self, api: str, tokens: SageTokens, error_handler: ErrorHandler, *, connections: int, clock: Clock
+    ) -> None:
+        self._api = api
+        self._tokens = tokens
+        self._error_handler = error_handler
+        self._clock = clock
+        self._pace = Pace(clock)
+        self._session = _session(api, connections)
+
+    def get(
+        self,
+        path: str,
+        params: Mapping[str, str],
+        *,
+        business_id: str | None = None,
+        tally: Tally | None = None,
+        tries: int = TRIES,
+        list_expected: bool = False,
+    ) -> Answer:
+        """Ask for one resource until there is an answer that settles it.
+
+        Args:
+            path: below the API's base, with its leading slash.
+            params: the query.
+            business_id: sent as X-Business; the answer must name the same.
+            tally: where requests, retries and waits are counted.
+            tries: how often to ask when it fails for reasons that pass.
+            list_expected: an answer without a list of `$items` is then no good one.
+
+        Raises:
+            ListRefused: this business or user may not have it.
+            NoGoodAnswer: it failed `tries` times.
+            AirbyteTracedException: anything else that ends the reading.
+        """
+        tally = tally or Tally()
+        renewed = False
+        failures = 0
+        while True:
+            self._pace.wait(tally)
+            token = self._tokens.get_access_token()
+            tally.requests += 1
+            try:
+                response = self._send(path, params, business_id, token)
+                if response.ok and response.status_code < 300:
+                    answer = self._good(response, business_id, list_expected)
+                    self._tokens.accepted()
+                    self._pace.answered()
+                    return answer
+            except (requests.exceptions.RequestException, _BrokenAnswer) as problem:
+                failures += 1
+                what = _what_happened(problem)
+                self._wait_or_give_up(path, what, failures, tries, tally)
+                continue
+
+            resolution = self._error_handler.interpret_response(response)
+            message = str(resolution.error_message or "")
+            match resolution.response_action:
+                case ResponseAction.REFRESH_TOKEN_THEN_RETRY if not renewed:
+                    renewed = True
+                    self._tokens.renew_refused(token)
+                case ResponseAction.RATE_LIMITED:
+                    self._pace.hold(retry_after_seconds(response.headers.get("Retry-After"), self._clock.now()))
+                case ResponseAction.RETRY:
+                    failures += 1
+                    self._wait_or_give_up(path, f"HTTP {response.status_code}", failures, tries, tally)
+                case ResponseAction.IGNORE:
+                    raise ListRefused(response.status_code, data_code(response), message)
+                case _:
+                    raise _failure(path, response, resolution.failure_type, message)
+
+    def _send(self, path: str, params: Mapping[str, str], business_id: str | None, token: str) -> requests.Response:
+        headers = {"Authorization": f"Bearer {token}"}
+        if business_id:
+            headers["X-Business"] = business_id
+        return self._session.get(
+            self._api + path,
+            params=params,
+            headers=headers,
+            timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
+            allow_redirects=False,
+        )
+
+    def _good(self, response: requests.Response, business_id: str | None, list_expected: bool) -> Answer:
+        try:
+            body = orjson.loads(response.content)
+        except orjson.JSONDecodeError as error:
+            raise _BrokenAnswer("the answer was not whole JSON") from error
+        if not isinstance(body, dict):
+            raise _BrokenAnswer("the answer was not a JSON object")
+        if list_expected and not isinstance(body.get("$items"), list):
+            raise _BrokenAnswer("the answer held no list")
+        echoed = response.headers.get("X-Business")
+        if business_id and echoed and echoed != business_id:
+            raise system_error(
+                f"Sage answered for business {echoed} though business {business_id} was asked for. Nothing of that "
+                "answer was passed on. Check the Account ID; if it is right, tell Sage's support.",
+            )
+        return Answer(body, self._moment(response))
+
+    def _moment(self, response: requests.Response) -> dt.datetime:
+        try:
+            return parsedate_to_datetime(response.headers["Date"]).astimezone(dt.UTC)
+        except (KeyError, TypeError, ValueError):
+            return self._clock.now()
+
+    def _wait_or_give_up(self, path: str, what: str, failures: int, tries: int, tally: Tally) -> None:
+        if failures >= tries:
+            raise NoGoodAnswer(
+                message=f"Sage did not give a good answer for {path} in {tries} tries (last: {what}). "
+                "Nothing is lost; the next run goes on from here.",
+                internal_message=what,
+                failure_type=FailureType.transient_error,
+            )
+        tally.retries += 1
+        pause = min(2.0 ** (failures - 1), LONGEST_PAUSE_SECONDS) * random.uniform(0.75, 1.25)  # noqa: S311
+        logger.info("%s: %s; asking again in %.1f s (try %d of %d).", path, what, pause, failures + 1, tries)
+        tally.waited += pause
+        self._clock.sleep(pause)
+
+
+class _BrokenAnswer(Exception):
+    """An answer of status 200 that cannot be read: cut, empty, or another kind of document."""
+
+
+def data_code(response: requests.Response) -> str:
+    """Sage's `$dataCode` of an error, empty if the body is none of Sage's."""
+    try:
+        body = response.json()
+    except ValueError:
+        return ""
+    first = body[0] if isinstance(body, list) and body else body
+    return str(first.get("$dataCode") or "") if isinstance(first, dict) else ""
+
+
+def _failure(
+    path: str, response: requests.Response, failure_type: FailureType | None, message: str
+) -> AirbyteTracedException:
+    request_id = response.headers.get("x_request_id", "none")
+    internal = f"{path}: HTTP {response.status_code}, x_request_id {request_id}"
+    text = message or f"Sage answered {path} with HTTP {response.status_code}."
+    make = {FailureType.config_error: config_error, FailureType.transient_error: transient_error}
+    return make.get(failure_type or FailureType.system_error, system_error)(text, internal)
+
+
+def _what_happened(problem: Exception) -> str:
+    """A few words for a failed request; never its text, which may hold the address with its query."""
+    if isinstance(problem, _BrokenAnswer):
+        return str(problem)
+    if isinstance(problem, requests.exceptions.SSLError):
+        return "TLS error"
+    if isinstance(problem, requests.exceptions.Timeout):
+        return "no answer in time"
+    if "NameResolutionError" in repr(problem):
+        return "the host name is not known"
+    if isinstance(problem, requests.exceptions.ConnectionError):
+        return "the connection failed"
+    return "the answer broke off"
+
+
+def _session(api: str, connections: int) -> requests.Session:
+    """A session without cookies whose proxies and certificates are looked up once, not at each request."""
+    session = requests.Session()
+    session.proxies.update(get_environ_proxies(api))
+    session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+    session.trust_env = False
+    session.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+    session.headers.update({"Accept": "application/json", "Content-Type": "application/json"})
+    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
