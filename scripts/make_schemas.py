@@ -205,9 +205,7 @@ def read_definitions(paths: Iterable[Path]) -> dict[str, Properties]:
 def stream_properties(facts: Fragment, properties: Properties) -> tuple[Properties, set[str]]:
     """What one stream's rows hold, and which of it is the key."""
     if unknown := set(facts["fields_seen_but_not_in_schema"]) - properties.keys() - {"links"}:
-        raise InputError(
-            f"{facts['stream']}: seen on the wire but not declared: {', '.join(sorted(unknown))}"
-        )
+        raise InputError(f"{facts['stream']}: seen on the wire but not declared: {', '.join(sorted(unknown))}")
     added: Properties = {"business_id": STRING}
     key = facts["primary_key"] or []
     if any(name.startswith("derived") for name in key):
@@ -233,22 +231,16 @@ def make_schemas(
         properties, keys = stream_properties(entry, definitions[definition])
         schemas[stream] = builder.build(stream, definition, properties, keys)
     for stream, (keys, properties) in OWN_STREAMS.items():
-        schemas[stream] = builder.build(
-            stream, None, {"business_id": STRING} | properties, {"business_id"} | keys
-        )
+        schemas[stream] = builder.build(stream, None, {"business_id": STRING} | properties, {"business_id"} | keys)
     builder.check_descriptions()
     return schemas
 
 
 def main() -> None:
     """Read the command line, write the schemas."""
-    parser = argparse.ArgumentParser(
-        description="Write one JSON Schema per stream from Sage's Swagger files."
-    )
+    parser = argparse.ArgumentParser(description="Write one JSON Schema per stream from Sage's Swagger files.")
     parser.add_argument("swagger", type=Path, nargs="+", help="Swagger 2.0 files, the newest last")
-    parser.add_argument(
-        "--streams", type=Path, required=True, help="the facts about each list (streams.json)"
-    )
+    parser.add_argument("--streams", type=Path, required=True, help="the facts about each list (streams.json)")
     parser.add_argument("--out", type=Path, required=True, help="folder for <stream>.json")
     arguments = parser.parse_args()
     definitions = read_definitions(arguments.swagger)

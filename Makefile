@@ -1,0 +1,40 @@
+# Everything a fresh machine needs beyond Python 3.11 (or newer) and make is set up here.
+PYTHON ?= python3
+BIN = .venv/bin
+DEMO_BIN = .venv-demo/bin
+
+.PHONY: install demo test lint lock clean
+
+install: .venv/installed
+
+demo: .venv-demo/installed
+	$(DEMO_BIN)/python -m integration_tests.demo
+
+test: .venv/installed
+	$(BIN)/pytest
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# Two environments: PyAirbyte, which only the demo uses, pins some of the connector's dependencies otherwise.
+.venv/installed: requirements/tools.txt requirements/dev.txt pyproject.toml
+	$(PYTHON) scripts/make_venv.py .venv requirements/dev.txt
+	touch $@
+
+.venv-demo/installed: requirements/tools.txt requirements/demo.txt pyproject.toml
+	$(PYTHON) scripts/make_venv.py .venv-demo requirements/demo.txt
+	touch $@
+
+# Writes the locks anew from pyproject.toml and requirements/*.in; for maintainers.
+LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras \
+	--no-header --no-emit-index-url --no-annotate
+lock: .venv/installed
+	$(LOCK) requirements/tools.in -o requirements/tools.txt
+	$(LOCK) pyproject.toml -o requirements/run.txt
+	$(LOCK) pyproject.toml --extra dev -o requirements/dev.txt
+	$(LOCK) requirements/demo.in -o requirements/demo.txt
+
+clean:
+	rm -rf .venv .venv-demo demo_output build dist *.egg-info

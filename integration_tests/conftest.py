@@ -1,0 +1,30 @@
+"""What the tests over real HTTP share: a sandbox with a small company, and one first sync of all its streams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from integration_tests.harness import Message, Output, catalog_of, discover, run
+from integration_tests.sandbox import Sandbox
+
+
+@pytest.fixture(scope="session")
+def box() -> Iterator[Sandbox]:
+    """A company that no test changes."""
+    with Sandbox(size="small", seed=1) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="session")
+def streams(box: Sandbox) -> dict[str, Message]:
+    """The catalog's streams by name."""
+    return {stream["name"]: stream for stream in discover(box.config())}
+
+
+@pytest.fixture(scope="session")
+def first_sync(box: Sandbox, streams: dict[str, Message]) -> Output:
+    """All streams read once."""
+    box.clear_requests()
+    return run("read", box.config(), catalog=catalog_of(streams.values()))

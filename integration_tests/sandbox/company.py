@@ -1,0 +1,279 @@
+"""One business of the sandbox: everything it has, and how tests and the control address change it."""
+
+from __future__ import annotations
+
+import functools
+import random
+import threading
+from collections.abc import Callable
+from typing import Any, Final, TypeVar, cast
+
+import orjson
+
+from .banking import Banking
+from .books import Books
+from .catalogue import Catalogue
+from .chart import Chart, fill_chart
+from .clock import Clock
+from .documents import Documents
+from .facts import resources
+from .history import ENTRIES_PER_INVOICE, INVOICES, History
+from .journals import Journals
+from .kinds import KIND_OF_LIST
+from .paperwork import Paperwork, fill_rates
+from .parties import Parties
+from .payments import Payments
+from .reference import coded_lists
+from .settings import Settings
+from .singletons import AREAS, business_row, settings_objects
+from .table import RowData, Table
+from .wire import day_text, guid, hex_id, reference
+
+BASE_CURRENCY: Final = {"GB": "GBP", "IE": "EUR", "CA": "CAD"}
+# What follows from something else and cannot be made or deleted by itself.
+DERIVED: Final = {"transactions", "ledger_entries", "unallocated_artefacts", "businesses"}
+_NAMES: Final = ("Juniper & Pike Ltd", "Saltmarsh Joinery", "Northgate Bikes", "Marigold Foods", "Tern Optics")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _guarded(method: F) -> F:
+    """One change or look at a time; derived figures are brought up to date before the lock is given up."""
+
+    @functools.wraps(method)
+    def guarded(self: Company, *args: Any, **kwargs: Any) -> Any:
+        with self.lock:
+            self.documents.touches = self.settings.payment_touches_document
+            result = method(self, *args, **kwargs)
+            self.banking.settle_balances()
+            return result
+
+    return cast(F, guarded)
+
+
+class Company:
+    """A business. Changes keep the books balanced; times come from the sandbox's clock."""
+
+    def __init__(
+        self,
+        number: int,
+        seed: int,
+        size: str | int,
+        *,
+        plan: str,
+        country: str,
+        settings: Settings,
+        clock: Clock,
+        lock: threading.RLock,
+        end: int,
+    ) -> None:
+        # Not for secrets: the same seed must give the same company.
+        self.rng = random.Random(f"{seed}/{number}")  # noqa: S311
+        self.settings, self.clock, self.lock = settings, clock, lock
+        self.plan, self.country, self.base = plan, country, BASE_CURRENCY[country]
+        self.id = hex_id(self.rng)
+        self.name = _NAMES[number % len(_NAMES)] + (f" {number + 1}" if number >= len(_NAMES) else "")
+        self.subscription_active, self.subscription_status = True, "active"
+        self.roles: dict[str, str] = dict.fromkeys(AREAS, "Full Access")
+
+        self.tables = {name: Table(r) for name, r in resources().items() if r.is_list and name != "businesses"}
+        for name, rows in coded_lists().items():
+            for row in rows:
+                self.tables[name].add(row)
+        invoices = INVOICES[size] if isinstance(size, str) else max(10, size // ENTRIES_PER_INVOICE)
+        history = History(self, invoices, end, sparse=invoices < 100)
+        self.first_date = day_text(history.first_day)
+        self.made = history.first_day * 86_400
+        self.chart = Chart(country, self.rng)
+        fill_chart(self.chart, self.tables, country, self.rng, self.made)
+        fill_rates(self.tables, self.base, self.made)
+        self.books = Books(self.tables, self.chart, self.rng)
+        self.parties = Parties(self.tables, self.chart, country, self.base, self.rng)
+        self.catalogue = Catalogue(self.tables, self.chart, self.rng)
+        self.documents = Documents(self.tables, self.books, self.parties, self.catalogue, self.rng)
+        self.banking = Banking(self.tables, self.books, self.rng)
+        self.banking.open_accounts(self.made)
+        self.payments = Payments(self.tables, self.documents, self.banking.accounts, self.rng)
+        self.journals = Journals(self.tables, self.books, self.rng)
+        self.paperwork = Paperwork(self.tables, self.books, self.rng)
+        bank = self.banking.accounts[0][1]
+        self.singletons = settings_objects(self.chart, country, self.base, bank, self.first_date, self.made)
+        history.play(size if isinstance(size, int) else None)
+
+    @property
+    def row(self) -> RowData:
+        """Its row in `/businesses`."""
+        ref = reference("/businesses", self.id, self.name)
+        return business_row(
+            ref,
+            self.country,
+            self.plan,
+            self.subscription_active,
+            self.subscription_status,
+            self.roles,
+            self.made,
+        )
+
+    @_guarded
+    def rows(self, list_name: str) -> list[RowData]:
+        """All live rows in full, as `attributes=all` gives them."""
+        return [orjson.loads(row.body) for row in self.tables[list_name]]
+
+    @_guarded
+    def tombstones(self, list_name: str) -> list[RowData]:
+        """All deleted rows of a list, with `deleted_at`."""
+        return [stone.wire(True) for stone in self.tables[list_name].tombstones.values()]
+
+    @_guarded
+    def row_of(self, list_name: str, key: str) -> RowData:
+        """One live row in full."""
+        return dict(self.tables[list_name].rows[key].data)
+
+    @_guarded
+    def create(self, list_name: str, **values: Any) -> str:
+        """A new row now; returns its id. `values` replace plain fields (never amounts of documents)."""
+        now = self.clock.now()
+        date = values.pop("date", None) or day_text(int(now // 86_400))
+        makers: dict[str, Callable[[], str]] = {
+            "journals": lambda: self.journals.accrual(date, now, **values),
+            "bank_transfers": lambda: self.banking.transfer(date, now, **values),
+            "bank_deposits": lambda: self.banking.deposit(date, now, **values),
+            "other_payments": lambda: self.banking.other_payment(date, now, **values),
+            "contact_payments": lambda: self._pay_something(date, now, **values),
+            "contact_allocations": lambda: self._allocate_something(date, now),
+            "contacts": lambda: str(self.parties.add(self.rng.choice(["CUSTOMER", "VENDOR"]), now, **values).ref["id"]),
+            "products": lambda: str(self.catalogue.add("PRODUCT", now, **values).ref["id"]),
+            "services": lambda: str(self.catalogue.add("SERVICE", now, **values).ref["id"]),
+            "stock_items": lambda: str(self.catalogue.add("STOCK_ITEM", now, **values).ref["id"]),
+            "bank_accounts": lambda: self._new_bank(now, values),
+            "stock_movements": lambda: self._move_something(date, now),
+            "attachments": lambda: self._attach_something(now, **values),
+        }
+        if list_name in DERIVED:
+            raise ValueError(f"{list_name} follow from documents: create those")
+        if list_name in KIND_OF_LIST:
+            return self.documents.create(KIND_OF_LIST[list_name], date, now, **values)
+        if list_name in makers:
+            return makers[list_name]()
+        return self._copy_of_something(list_name, now, values)
+
+    @_guarded
+    def update(self, list_name: str, key: str, **values: Any) -> None:
+        """Other values for fields of a row; with none given, a harmless visible change. Moves updated_at."""
+        now = self.clock.now()
+        table = self.tables[list_name]
+        if not values:
+            field = next(
+                f
+                for f in ("notes", "reference", "description", "details", "name", "displayed_as")
+                if f in table.resource.fields
+            )
+            values = {field: f"Changed {self.rng.randint(1, 10**6)}"}
+        table.change(key, values, now)
+        if list_name == "stock_items" and key in self.tables["products"]:
+            known = {k: v for k, v in values.items() if k in resources()["products"].fields}
+            self.tables["products"].change(key, known, now)
+
+    @_guarded
+    def reprice(self, key: str) -> None:
+        """Change the amounts of an unpaid posted document; old entries are struck, new ones posted."""
+        self.documents.reprice(key, self.clock.now())
+
+    @_guarded
+    def void(self, list_name: str, key: str) -> None:
+        """Mark a document VOID; what paid it is undone first."""
+        if list_name not in KIND_OF_LIST:
+            raise ValueError(f"{list_name} cannot be voided")
+        self._undo_settlements(key)
+        self.documents.void(key, self.clock.now())
+
+    @_guarded
+    def delete(self, list_name: str, key: str) -> None:
+        """Delete a row; what paid a document is undone first, and the ledger's entries are struck out."""
+        now = self.clock.now()
+        if list_name in DERIVED:
+            raise ValueError(f"{list_name} follow from documents: delete those")
+        if key in self.documents.by_id:
+            self._undo_settlements(key)
+            self.documents.delete(key, now)
+        elif key in self.payments.by_id:
+            self.payments.undo(key, now)
+        elif key in self.banking.transactions:
+            self.banking.delete(list_name, key, now)
+        elif key in self.journals.transactions:
+            self.journals.delete(key, now)
+        elif list_name == "attachments":
+            self.paperwork.detach(key, now)
+        else:
+            self._forget(list_name, key, now)
+
+    @_guarded
+    def day_of_business(self) -> dict[str, str]:
+        """A new invoice, a payment, a journal, an edit and a deletion, all now. Tells the ids."""
+        now = self.clock.now()
+        date = day_text(int(now // 86_400))
+        told = {
+            "deleted": next(iter(self.tables["bank_transfers"].rows), ""),
+            "invoice": self.documents.create("sales_invoice", date, now),
+            "payment": self._pay_something(date, now),
+            "journal": self.journals.accrual(date, now),
+            "edited": next(iter(self.tables["contacts"].rows), None) or self.create("contacts"),
+        }
+        self.tables["contacts"].change(told["edited"], {"notes": f"Seen {int(now)}"}, now)
+        if told["deleted"]:
+            self.delete("bank_transfers", told["deleted"])
+        return told
+
+    def _undo_settlements(self, key: str) -> None:
+        for made in list(self.documents.by_id[key].settled_by):
+            self.payments.undo(made, self.clock.now())
+
+    def _pay_something(self, date: str, now: float, **values: Any) -> str:
+        """Pay an open invoice in full; if there is none, make one."""
+        keys = [k for k in self.documents.open if self.documents.by_id[k].face.kind.increases]
+        key = self.rng.choice(keys) if keys else self.documents.create("sales_invoice", date, now)
+        return self.payments.pay(key, self.documents.by_id[key].outstanding, date, now, **values)
+
+    def _allocate_something(self, date: str, now: float) -> str:
+        party = next((p for p in self.parties.customers.values() if p.currency == self.base), None)
+        party = party or self.parties.add("CUSTOMER", now)
+        note = self.documents.create("sales_credit_note", date, now, party=party)
+        invoice = self.documents.create("sales_invoice", date, now, party=party)
+        return self.payments.allocate(invoice, note, date, now)
+
+    def _move_something(self, date: str, now: float) -> str:
+        stock = [i for i in self.catalogue.items.values() if i.kind == "STOCK_ITEM"]
+        item = self.rng.choice(stock) if stock else self.catalogue.add("STOCK_ITEM", now)
+        return self.catalogue.move(item, self.rng.choice((-2, 5, 10)), date, now, "Stock take")
+
+    def _attach_something(self, now: float, **values: Any) -> str:
+        target = next((k for k in self.tables["sales_invoices"].rows), None)
+        target = target or self.documents.create("sales_invoice", day_text(int(now // 86_400)), now)
+        return self.paperwork.attach("sales_invoices", target, now, **values)
+
+    def _copy_of_something(self, list_name: str, now: float, values: RowData) -> str:
+        """Lists without a life of their own grow by copies of their first row."""
+        table = self.tables[list_name]
+        pattern = next((row.data for row in table), table.pattern)
+        key = guid(self.rng) if "-" in pattern.get("id", "") else hex_id(self.rng)
+        ref = reference(f"/{list_name}", key, f"Copy {key[:6]}")
+        table.add({**pattern, **ref, **values}, now)
+        return key
+
+    def _new_bank(self, now: float, values: RowData) -> str:
+        """A bank account without movements, on a ledger account of its own."""
+        account = self._copy_of_something("ledger_accounts", now, {"visible_in_banking": True})
+        row = self.tables["ledger_accounts"].rows[account].data
+        ledger = {k: row[k] for k in ("id", "displayed_as", "$path")}
+        return self._copy_of_something("bank_accounts", now, {"ledger_account": ledger, "balance": "0.0", **values})
+
+    def _forget(self, list_name: str, key: str, now: float) -> None:
+        """Master data goes; documents that name it keep their reference."""
+        self.tables[list_name].remove(key, now)
+        self.parties.customers.pop(key, None)
+        self.parties.vendors.pop(key, None)
+        self.catalogue.items.pop(key, None)
+        # A stock item is a product too.
+        for twin in {"products", "stock_items"} - {list_name}:
+            if list_name in {"products", "stock_items"} and key in self.tables[twin]:
+                self.tables[twin].remove(key, now)

@@ -1,0 +1,173 @@
+"""The sandbox as a context manager: companies, a free port, a thread."""
+
+from __future__ import annotations
+
+import gc
+import socket
+import threading
+import time
+from types import TracebackType
+from typing import Any, Self
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from .api import Api
+from .clock import Clock
+from .company import Company
+from .control import Control
+from .errors import Refused, not_found
+from .faults import Call, Faults
+from .limits import Limits
+from .oauth import OAuth
+from .raw import KnownConnections
+from .requestlog import Logged
+from .rim import Rim
+from .settings import Settings
+from .singletons import USER
+from .state import State
+from .tokens import Tokens
+from .wire import day_number
+
+
+async def _nowhere(request: Request, call: Call, logged: Logged) -> Response:
+    if request.url.path.startswith("/v3.1/") and request.method != "GET":
+        raise Refused(405, "MethodNotAllowed", "This sandbox is read-only, as the connector must be.")
+    raise not_found(request.url.path)
+
+
+def application(state: State) -> Starlette:
+    """The whole HTTP application."""
+    rim = Rim(state)
+    routes = [
+        *Control(state).routes(),
+        *OAuth(state).routes(rim),
+        *Api(state).routes(rim),
+        Route("/{rest:path}", rim(_nowhere), methods=["GET", "POST", "PUT", "DELETE"]),
+    ]
+    return Starlette(routes=routes)
+
+
+class Sandbox:
+    """See the package's docstring."""
+
+    def __init__(
+        self,
+        size: str = "small",
+        seed: int = 1,
+        businesses: int | list[dict[str, str]] = 1,
+        plan: str = "Plus",
+        country: str = "GB",
+        *,
+        ledger_entries: int | None = None,
+        until: str | None = None,
+        port: int = 0,
+        **settings: Any,
+    ) -> None:
+        wishes = [{} for _ in range(businesses)] if isinstance(businesses, int) else businesses
+        self.settings = Settings()
+        self.settings.change(settings)
+        self.clock = Clock()
+        lock = threading.RLock()
+        # History ends two hours before midnight: long enough ago that an overlap finds nothing new.
+        midnight = day_number(until) + 1 if until else int(self.clock.now()) // 86_400
+        # A big company is a million small objects that all stay: collecting garbage meanwhile only costs.
+        gc.disable()
+        try:
+            self.businesses = [
+                Company(
+                    number,
+                    seed,
+                    ledger_entries if ledger_entries is not None else size,
+                    plan=wish.get("plan", plan),
+                    country=wish.get("country", country),
+                    settings=self.settings,
+                    clock=self.clock,
+                    lock=lock,
+                    end=midnight * 86_400 - 7_200,
+                )
+                for number, wish in enumerate(wishes)
+            ]
+        finally:
+            gc.enable()
+        self.tokens = Tokens(seed, self.settings, self.clock, USER["id"])
+        self.faults = Faults()
+        self.requests: list[Logged] = []
+        self.limits = Limits(self.settings, self.clock)
+        self._state = State(
+            self.businesses,
+            self.settings,
+            self.clock,
+            lock,
+            self.tokens,
+            self.faults,
+            self.limits,
+            self.requests,
+        )
+        self._control = Control(self._state)
+        self._port = port
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def root(self) -> str:
+        return self._state.root
+
+    @property
+    def url(self) -> str:
+        return f"{self.root}/v3.1"
+
+    def config(self, **overrides: Any) -> dict[str, Any]:
+        """A config for the connector, with the newest tokens of the first grant."""
+        return {**self._control.connector_config(), **overrides}
+
+    def clear_requests(self) -> None:
+        """Empty the log."""
+        with self._state.lock:
+            self.requests.clear()
+
+    def start(self) -> Self:
+        """Listen on a free port of this machine, in a thread."""
+        listener = socket.create_server(("127.0.0.1", self._port))
+        self._state.root = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        config = uvicorn.Config(
+            application(self._state),
+            http=KnownConnections,
+            ws="none",
+            lifespan="off",
+            loop="asyncio",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            date_header=False,
+            server_header=False,
+            timeout_graceful_shutdown=1,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True
+        )
+        self._thread.start()
+        while not self._server.started and self._thread.is_alive():
+            time.sleep(0.002)
+        return self
+
+    def stop(self) -> None:
+        """Close the port and end the thread."""
+        if self._server and self._thread:
+            self._server.should_exit = True
+            self._thread.join(10)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()

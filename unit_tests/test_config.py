@@ -1,0 +1,389 @@
+import datetime as dt
+import traceback
+from typing import Any
+
+import pytest
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+from hypothesis import given
+from hypothesis import strategies as st
+
+from source_sage.config import SAGE_API, Endpoints, SageConfig, Window
+from unit_tests.form import SECRETS, a_form, a_form_without
+
+SAGE_AUTHORIZE = "https://www.sageone.com/oauth2/auth/central"
+SAGE_TOKEN = "https://oauth.accounting.sage.com/token"  # noqa: S105 (an address)
+
+
+def refusal_of(form: dict[str, Any]) -> AirbyteTracedException:
+    with pytest.raises(AirbyteTracedException) as caught:
+        SageConfig.parse(form)
+    return caught.value
+
+
+def message_of(form: dict[str, Any]) -> str:
+    return str(refusal_of(form).message)
+
+
+# What is filled in by itself
+
+
+def test_the_shortest_form_gets_the_defaults() -> None:
+    config = SageConfig.parse(a_form_without("access_token"))
+    assert config.api_endpoint == "https://api.accounting.sage.com/v3.1"
+    assert (config.account_id, config.access_token, config.token_expiry_date) == ("", "", "")
+    assert config.start_date == dt.date(2024, 1, 1)
+    assert config.end_date is None
+    assert config.replicate_financial_data is True
+    assert config.replicate_inventory_data is True
+    assert config.replicate_customer_data is True
+    assert config.include_historical_data is False
+    assert config.num_workers == 8
+
+
+def test_keys_of_the_platform_are_left_alone() -> None:
+    form = a_form(__injected_declarative_manifest={}, credentials={"x": 1})
+    assert SageConfig.parse(form) == SageConfig.parse(a_form())
+
+
+def test_spaces_around_what_was_typed_are_dropped() -> None:
+    typed = a_form(client_id=" id ", client_secret=" cs ", refresh_token=" rt\n", start_date=" 2024-03-01 ")
+    config = SageConfig.parse(typed)
+    assert (config.client_id, config.client_secret, config.refresh_token) == ("id", "cs", "rt")
+    assert config.start_date == dt.date(2024, 3, 1)
+
+
+@pytest.mark.parametrize("field", ["account_id", "access_token", "token_expiry_date"])
+def test_null_in_an_optional_text_means_nothing_typed(field: str) -> None:
+    assert getattr(SageConfig.parse(a_form(**{field: None})), field) == ""
+
+
+@pytest.mark.parametrize("nothing", [None, "", "  "])
+def test_an_empty_end_date_is_an_open_end(nothing: str | None) -> None:
+    assert SageConfig.parse(a_form(end_date=nothing)).end_date is None
+
+
+def test_an_empty_api_endpoint_means_sage_itself() -> None:
+    assert SageConfig.parse(a_form(api_endpoint="")).api_endpoint == SAGE_API
+
+
+@pytest.mark.parametrize("missing", ["access_token", "refresh_token"])
+def test_one_of_the_two_tokens_is_enough(missing: str) -> None:
+    assert getattr(SageConfig.parse(a_form_without(missing)), missing) == ""
+
+
+@pytest.mark.parametrize("workers", [1, 32])
+def test_the_number_of_parallel_requests_may_be_at_its_limits(workers: int) -> None:
+    assert SageConfig.parse(a_form(num_workers=workers)).num_workers == workers
+
+
+def test_start_and_end_may_be_the_same_day() -> None:
+    assert SageConfig.parse(a_form(end_date="2024-01-01")).end_date == dt.date(2024, 1, 1)
+
+
+# What is refused, and how
+
+
+@pytest.mark.parametrize(("field", "title"), [("client_id", "Client ID"), ("client_secret", "Client Secret")])
+@pytest.mark.parametrize("nothing", ["", "   "])
+def test_empty_client_credentials_are_named_as_missing(field: str, title: str, nothing: str) -> None:
+    assert message_of(a_form(**{field: nothing})) == f"{title} is missing: fill it in."
+
+
+@pytest.mark.parametrize(
+    ("field", "title"), [("client_id", "Client ID"), ("client_secret", "Client Secret"), ("start_date", "Start Date")]
+)
+def test_an_absent_required_field_is_named_as_missing(field: str, title: str) -> None:
+    assert message_of(a_form_without(field)) == f"{title} is missing: fill it in."
+
+
+@pytest.mark.parametrize("nothing", [None, "", "  "])
+def test_an_empty_start_date_is_named_as_missing(nothing: str | None) -> None:
+    assert message_of(a_form(start_date=nothing)) == "Start Date is missing: fill in the first day you want to read."
+
+
+@pytest.mark.parametrize(("field", "title"), [("start_date", "Start Date"), ("end_date", "End Date")])
+@pytest.mark.parametrize(
+    "no_day",
+    [
+        "2024-02-30",
+        "2024-13-01",
+        "31/01/2024",
+        "2024-1-31",
+        "20240131",
+        "2024-01-31T00:00:00Z",
+        "yesterday",
+        20240131,
+        True,
+        # Lengths that fit, but weeks are no days as the form asks for them.
+        "2024-W05-3",
+    ],
+)
+def test_what_is_no_calendar_day_is_refused_with_the_form_of_a_day(field: str, title: str, no_day: Any) -> None:
+    expected = f"{title} is not a date of the calendar; write it as YYYY-MM-DD, such as 2024-01-31."
+    assert message_of(a_form(**{field: no_day})) == expected
+
+
+def test_an_end_before_the_start_is_refused_with_both_dates() -> None:
+    assert message_of(a_form(start_date="2024-05-01", end_date="2024-04-30")) == (
+        "End Date (2024-04-30) is before Start Date (2024-05-01). Choose an End Date on or after the Start Date, "
+        "or leave it empty to read up to today."
+    )
+
+
+@pytest.mark.parametrize(
+    "form", [a_form_without("access_token", "refresh_token"), a_form(access_token="", refresh_token=" ")]
+)
+def test_a_form_without_any_token_is_told_how_to_get_one(form: dict[str, Any]) -> None:
+    message = message_of(form)
+    assert message.startswith("Access Token and Refresh Token are both empty. Sign in with Sage, or paste")
+
+
+@pytest.mark.parametrize("workers", [0, -1])
+def test_too_few_parallel_requests_are_refused_with_the_limit(workers: int) -> None:
+    expected = "Parallel Requests is not valid: input should be greater than or equal to 1."
+    assert message_of(a_form(num_workers=workers)) == expected
+
+
+def test_too_many_parallel_requests_are_refused_with_the_limit() -> None:
+    assert message_of(a_form(num_workers=33)) == (
+        "Parallel Requests is not valid: input should be less than or equal to 32."
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "title", "value", "wanted"),
+    [
+        ("num_workers", "Parallel Requests", "many", "integer"),
+        ("num_workers", "Parallel Requests", 8.5, "integer"),
+        ("replicate_financial_data", "Replicate Financial Data", "maybe", "boolean"),
+        ("replicate_inventory_data", "Replicate Inventory Data", 7, "boolean"),
+        ("replicate_customer_data", "Replicate Customer Data", [], "boolean"),
+        ("include_historical_data", "Include Historical Data", "some", "boolean"),
+        ("account_id", "Account ID", 5, "string"),
+        ("client_id", "Client ID", 5, "string"),
+        ("client_secret", "Client Secret", {}, "string"),
+        ("access_token", "Access Token", 5, "string"),
+        ("refresh_token", "Refresh Token", [], "string"),
+        ("token_expiry_date", "Token Expiry Date", 5, "string"),
+        ("api_endpoint", "API Endpoint", 5, "string"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused_with_the_kind_wanted(
+    field: str, title: str, value: Any, wanted: str
+) -> None:
+    message = message_of(a_form(**{field: value}))
+    assert message.startswith(f"{title} is not valid: input should be a valid {wanted}")
+
+
+def test_every_wrong_field_is_named_at_once() -> None:
+    message = message_of(a_form(client_id="", start_date="soon", num_workers=99))
+    assert [title for title in ("Client ID", "Start Date", "Parallel Requests") if title in message] == [
+        "Client ID",
+        "Start Date",
+        "Parallel Requests",
+    ]
+
+
+def test_a_wrong_form_is_not_tried_again_by_the_platform() -> None:
+    assert refusal_of(a_form(start_date="soon")).failure_type is FailureType.config_error
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"start_date": "soon"},
+        {"end_date": "2023-01-01"},
+        {"client_secret": ["the-client-secret"]},
+        {"access_token": {"value": "the-access-token"}},
+        {"refresh_token": ["the-refresh-token"]},
+        {"api_endpoint": "https://someone:the-client-secret@gateway.example"},
+        {"api_endpoint": "https://gateway.example/?key=the-access-token"},
+    ],
+)
+def test_no_secret_leaves_with_a_refusal(changes: dict[str, Any]) -> None:
+    refusal = refusal_of(a_form(**changes))
+    told = "".join(traceback.format_exception(refusal)) + str(refusal.as_airbyte_message())
+    assert [secret for secret in SECRETS if secret in told] == []
+
+
+def test_no_secret_is_in_the_text_of_a_config() -> None:
+    told = repr(SageConfig.parse(a_form()))
+    assert [secret for secret in SECRETS if secret in told] == []
+
+
+# Where Sage is
+
+
+@pytest.mark.parametrize(
+    ("typed", "api"),
+    [
+        ("https://api.accounting.sage.com/v3.1", "https://api.accounting.sage.com/v3.1"),
+        ("https://api.accounting.sage.com", "https://api.accounting.sage.com/v3.1"),
+        ("https://api.accounting.sage.com/", "https://api.accounting.sage.com/v3.1"),
+        ("https://api.accounting.sage.com/v3.1/", "https://api.accounting.sage.com/v3.1"),
+        ("  https://api.accounting.sage.com/v3.1  ", "https://api.accounting.sage.com/v3.1"),
+        ("HTTPS://API.accounting.sage.com/v3.1", "https://API.accounting.sage.com/v3.1"),
+        ("https://api.accounting.sage.com:443/v3.1", "https://api.accounting.sage.com:443/v3.1"),
+        ("https://api.accounting.sage.com/v4", "https://api.accounting.sage.com/v4"),
+    ],
+)
+def test_sages_own_host_uses_the_documented_sign_in_addresses(typed: str, api: str) -> None:
+    assert Endpoints.of(typed) == Endpoints(api=api, authorize=SAGE_AUTHORIZE, token=SAGE_TOKEN)
+
+
+@pytest.mark.parametrize(
+    ("typed", "api", "root"),
+    [
+        ("https://api.sage.com", "https://api.sage.com/v3.1", "https://api.sage.com"),
+        ("https://gw.example/", "https://gw.example/v3.1", "https://gw.example"),
+        ("https://gw.example/sage/v3.1/", "https://gw.example/sage/v3.1", "https://gw.example"),
+        ("https://gw.example:8443", "https://gw.example:8443/v3.1", "https://gw.example:8443"),
+        ("https://api.accounting.sage.com.evil.example", None, "https://api.accounting.sage.com.evil.example"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080/v3.1", "http://127.0.0.1:8080"),
+        ("http://127.9.9.9", "http://127.9.9.9/v3.1", "http://127.9.9.9"),
+        ("http://localhost:8080/v3.1", "http://localhost:8080/v3.1", "http://localhost:8080"),
+        ("http://[::1]:8080", "http://[::1]:8080/v3.1", "http://[::1]:8080"),
+    ],
+)
+def test_any_other_host_signs_in_on_its_own_origin(typed: str, api: str | None, root: str) -> None:
+    expected = Endpoints(api or f"{root}/v3.1", f"{root}/oauth/authorize", f"{root}/oauth/token")
+    assert Endpoints.of(typed) == expected
+    assert SageConfig.parse(a_form(api_endpoint=typed)).endpoints == expected
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "http://api.accounting.sage.com/v3.1",
+        "http://10.0.0.1",
+        "http://[2001:db8::1]",
+        "http://localhost.example",
+        "http://127.0.0.1.example",
+    ],
+)
+def test_http_is_refused_outside_this_machine(typed: str) -> None:
+    assert message_of(a_form(api_endpoint=typed)).startswith(
+        "API Endpoint must begin with https://: over http your token could be read on the way"
+    )
+
+
+@pytest.mark.parametrize(
+    "typed", ["api.accounting.sage.com", "ftp://api.sage.com", "https://", "sage", "//api.sage.com"]
+)
+def test_what_is_no_full_address_is_refused_with_an_example(typed: str) -> None:
+    assert message_of(a_form(api_endpoint=typed)) == (
+        f"API Endpoint must be a full address that begins with https://, such as {SAGE_API}."
+    )
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "https://someone@gw.example",
+        "https://someone:password@gw.example",
+        "https://gw.example/v3.1?page=1",
+        "https://gw.example/v3.1#top",
+    ],
+)
+def test_an_address_with_more_than_host_and_path_is_refused(typed: str) -> None:
+    assert message_of(a_form(api_endpoint=typed)) == f"API Endpoint must hold only host and path, such as {SAGE_API}."
+
+
+@pytest.mark.parametrize("typed", ["https://gw.example:70000", "https://gw.example:port"])
+def test_a_port_that_cannot_be_is_refused(typed: str) -> None:
+    assert message_of(a_form(api_endpoint=typed)).startswith("API Endpoint is not an address (Port ")
+
+
+@pytest.mark.parametrize("typed", ["https://[::1", "https://[nothing]/v3.1"])
+def test_brackets_without_an_address_in_them_are_refused_in_plain_words(typed: str) -> None:
+    assert message_of(a_form(api_endpoint=typed)).startswith(("API Endpoint is not an address", "API Endpoint must be"))
+
+
+def test_a_host_with_a_space_in_it_is_refused() -> None:
+    assert message_of(a_form(api_endpoint="https://gw .example/v3.1")).startswith("API Endpoint ")
+
+
+# Which businesses
+
+
+@pytest.mark.parametrize("typed", ["all", "ALL", " All "])
+def test_all_means_every_business(typed: str) -> None:
+    config = SageConfig.parse(a_form(account_id=typed))
+    assert config.wants_all_businesses
+    assert config.business_ids == ()
+
+
+@pytest.mark.parametrize(
+    ("typed", "ids"),
+    [
+        ("", ()),
+        ("a1", ("a1",)),
+        (" a1 , b2 ", ("a1", "b2")),
+        ("b2,a1", ("b2", "a1")),
+        ("a1,b2,a1", ("a1", "b2")),
+        ("a1,,b2,", ("a1", "b2")),
+        ("allied", ("allied",)),
+    ],
+)
+def test_business_ids_come_in_the_order_typed_without_repeats(typed: str, ids: tuple[str, ...]) -> None:
+    config = SageConfig.parse(a_form(account_id=typed))
+    assert config.business_ids == ids
+    assert not config.wants_all_businesses
+
+
+# Which dates
+
+DAYS = st.dates(dt.date(2020, 1, 1), dt.date(2020, 2, 10))
+WINDOWS = st.builds(Window, st.none() | DAYS, st.none() | DAYS).filter(
+    lambda window: window.start is None or window.end is None or window.start <= window.end
+)
+
+
+def test_the_window_is_the_two_dates() -> None:
+    config = SageConfig.parse(a_form(end_date="2024-06-30"))
+    assert config.window == Window(dt.date(2024, 1, 1), dt.date(2024, 6, 30))
+
+
+def test_historical_data_opens_the_start_and_keeps_the_end() -> None:
+    config = SageConfig.parse(a_form(end_date="2024-06-30", include_historical_data=True))
+    assert config.window == Window(None, dt.date(2024, 6, 30))
+
+
+@pytest.mark.parametrize(
+    ("day", "held"),
+    [("2023-12-31", False), ("2024-01-01", True), ("2024-06-30", True), ("2024-07-01", False)],
+)
+def test_both_ends_of_a_window_are_inside(day: str, held: bool) -> None:
+    window = Window.of_texts("2024-01-01", "2024-06-30")
+    assert window.holds(dt.date.fromisoformat(day)) is held
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_no_text_is_an_open_end(nothing: str | None) -> None:
+    assert Window.of_texts(nothing, nothing) == Window(None, None)
+
+
+def test_a_text_that_is_no_date_makes_no_window() -> None:
+    with pytest.raises(ValueError, match="soon"):
+        Window.of_texts("soon", None)
+
+
+@given(WINDOWS, WINDOWS, DAYS)
+def test_a_window_that_covers_another_holds_all_its_days(wide: Window, narrow: Window, day: dt.date) -> None:
+    if wide.covers(narrow) and narrow.holds(day):
+        assert wide.holds(day)
+
+
+@given(WINDOWS, WINDOWS)
+def test_a_window_that_does_not_cover_another_lacks_one_of_its_days(wide: Window, narrow: Window) -> None:
+    one = dt.timedelta(days=1)
+    edges = [narrow.start, narrow.end, wide.start and wide.start - one, wide.end and wide.end + one]
+    lacking = [day for day in edges if day and narrow.holds(day) and not wide.holds(day)]
+    assert bool(lacking) is not wide.covers(narrow)
+
+
+@given(WINDOWS)
+def test_every_window_covers_itself_and_the_open_one_covers_every_window(window: Window) -> None:
+    assert window.covers(window)
+    assert Window(None, None).covers(window)
