@@ -20,7 +20,7 @@ def main(folder: str, lock: str) -> None:
     Raises:
         subprocess.CalledProcessError: a package could not be had; what the installer said stands above.
     """
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 (the interpreter that make found may be any)
         raise SystemExit(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}. Try PYTHON=python3.13.")
     sys.stdout.write(f"Setting up {folder} from {lock} ...\n")
     sys.stdout.flush()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -30,6 +31,7 @@ SAGE_AUTHORIZE: Final = "https://www.sageone.com/oauth2/auth/central"
 SAGE_TOKEN: Final = "https://oauth.accounting.sage.com/token"  # noqa: S105 (an address, not a token)
 SAGE_HOST: Final = "api.accounting.sage.com"
 API_VERSION_PATH: Final = "/v3.1"
+CALENDAR_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 ALL_BUSINESSES: Final = "all"
 
 
@@ -78,12 +80,12 @@ class Endpoints:
         Raises:
             ValueError: the text is no such address; its message names the remedy.
         """
-        parts = urlsplit(api_endpoint.strip())
         try:
+            parts = urlsplit(api_endpoint.strip())
             host, _ = parts.hostname, parts.port
         except ValueError as error:
             raise ValueError(f"is not an address ({error})") from error
-        if parts.scheme not in ("https", "http") or not host:
+        if parts.scheme not in ("https", "http") or not host or re.search(r"\s", api_endpoint.strip()):
             raise ValueError(f"must be a full address that begins with https://, such as {SAGE_API}")
         if parts.scheme == "http" and not _is_loopback(host):
             raise ValueError(
@@ -136,7 +138,7 @@ class SageConfig(BaseModel):
                 raise PydanticCustomError("day", "is missing: fill in the first day you want to read")
             return None
         try:
-            if not isinstance(value, str) or len(value.strip()) != len("YYYY-MM-DD"):
+            if not isinstance(value, str) or not CALENDAR_DAY.fullmatch(value.strip()):
                 raise ValueError
             return dt.date.fromisoformat(value.strip())
         except ValueError:

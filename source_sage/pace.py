@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import random
+import re
 import threading
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -18,6 +19,7 @@ logger = logging.getLogger("airbyte.source-sage")
 FIRST_PAUSE_SECONDS: Final = 2.0
 LONGEST_PAUSE_SECONDS: Final = 60.0
 LONGEST_OBEYED_SECONDS: Final = 600.0
+LONGEST_TOLD_SECONDS: Final = 365 * 86_400.0
 
 
 class Pace:
@@ -69,13 +71,14 @@ def retry_after_seconds(header: str | None, now: dt.datetime) -> float | None:
     """Read a Retry-After header: whole seconds or an HTTP date.
 
     Returns:
-        Seconds from now, at least 0; None if there is no header or it cannot be read.
+        Seconds from now, from 0 to a year; None if there is no header or it cannot be read.
     """
     if not header:
         return None
-    if header.strip().isdigit():
-        return float(header)
+    if re.fullmatch(r"\s*[0-9]+\s*", header):
+        return min(float(header), LONGEST_TOLD_SECONDS)
     try:
-        return max((parsedate_to_datetime(header) - now).total_seconds(), 0.0)
-    except (TypeError, ValueError):
+        seconds = (parsedate_to_datetime(header) - now).total_seconds()
+    except (TypeError, ValueError, OverflowError):
         return None
+    return min(max(seconds, 0.0), LONGEST_TOLD_SECONDS)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -26,6 +27,7 @@ Convert = Callable[[Any], Any]
 
 EXACT_DIGITS: Final = 15
 _UNFIT: Final = object()
+_USUAL_MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}")
 
 
 class RowShaper:
@@ -96,8 +98,8 @@ class RowShaper:
 
     def _convert(self, schema: Mapping[str, Any], path: str) -> Convert:
         kinds = [kind for kind in _as_list(schema.get("type")) if kind != "null"]
-        if kinds == ["object"] and schema.get("properties"):
-            return self._object(schema, f"{path}.")
+        if kinds == ["object"]:
+            return self._object(schema, f"{path}.") if schema.get("properties") else self._open_object(path)
         if kinds == ["array"]:
             return self._array(schema, path)
         scalar = _SCALARS.get((kinds[0], str(schema.get("format", ""))) if len(kinds) == 1 else ("", ""))
@@ -110,6 +112,9 @@ class RowShaper:
             return unfit(path) if fitted is _UNFIT else fitted
 
         return convert
+
+    def _open_object(self, path: str) -> Convert:
+        return lambda value: _without_dollars(value) if isinstance(value, dict) else self._unfit(path)
 
     def _array(self, schema: Mapping[str, Any], path: str) -> Convert:
         convert = self._convert(schema.get("items", {}), f"{path}[]")
@@ -184,7 +189,8 @@ def integer(value: Any) -> Any:
         exact = None
     if exact is None or not exact.is_finite() or exact != exact.to_integral_value():
         return _UNFIT
-    return int(exact)
+    whole = int(exact)
+    return whole if -(2**63) <= whole < 2**64 else orjson.Fragment(str(whole).encode())
 
 
 def boolean(value: Any) -> Any:
@@ -208,10 +214,10 @@ def day(value: Any) -> Any:
     if value == "":
         return None
     try:
-        if len(value) == 10:
-            dt.date.fromisoformat(value)
-            return value
-        return dt.datetime.fromisoformat(value).date().isoformat()
+        # `fromisoformat` reads week dates and dates without hyphens too, hence written anew.
+        return (
+            dt.date.fromisoformat(value) if len(value) == 10 else dt.datetime.fromisoformat(value).date()
+        ).isoformat()
     except ValueError:
         return _UNFIT
 
@@ -226,9 +232,10 @@ def moment(value: Any) -> Any:
         parsed = dt.datetime.fromisoformat(value)
     except ValueError:
         return _UNFIT
-    if parsed.tzinfo is not None:
-        return value
-    return f"{value}T00:00:00Z" if len(value) == 10 else f"{value}Z"
+    if _USUAL_MOMENT.match(value):
+        return value if parsed.tzinfo is not None else f"{value}Z"
+    zoned = parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=dt.UTC)
+    return zoned.isoformat().replace("+00:00", "Z")
 
 
 _SCALARS: Final[dict[tuple[str, str], Convert]] = {

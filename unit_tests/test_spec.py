@@ -169,7 +169,7 @@ def test_the_consent_address_holds_what_sage_asks_for(part: str) -> None:
 
 def test_the_code_is_changed_for_tokens_as_sage_documents_it() -> None:
     asked = OAUTH["oauth_connector_input_specification"]
-    assert asked["access_token_url"] == "https://oauth.accounting.sage.com/token"  # noqa: S105 (an address)
+    assert asked["access_token_url"] == "https://oauth.accounting.sage.com/token"
     assert asked["access_token_headers"]["Content-Type"] == "application/x-www-form-urlencoded"
     assert asked["access_token_params"] == {
         "{{ client_id_key }}": "{{ client_id_value }}",

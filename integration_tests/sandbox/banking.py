@@ -50,7 +50,7 @@ class Banking:
                     ),
                     "ledger_account": account.ref,
                     "bank_account_type": coded("bank_account_types", kind),
-                    "main_contact_person": filled("BankAccountContact"),
+                    "main_contact_person": reference("/contact_persons", hex_id(self.rng), "Main contact"),
                     "nominal_code": account.nominal,
                     "editable": True,
                     "default_payment_method": coded("payment_methods", "ELECTRONIC"),

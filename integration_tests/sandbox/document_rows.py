@@ -138,9 +138,13 @@ def _amounts(face: Face) -> dict[str, Any]:
         "base_currency_net_amount": money(base_net),
         "base_currency_tax_amount": money(base_tax),
         "base_currency_total_amount": money(base_net + base_tax),
-        "outstanding_amount": money(net + tax),
-        "base_currency_outstanding_amount": money(base_net + base_tax),
+        **_outstanding(face.kind, money(net + tax), money(base_net + base_tax)),
     }
+
+
+def _outstanding(kind: Kind, total: str, base_total: str) -> dict[str, Any]:
+    """Nothing is owed on a quote or an estimate."""
+    return {"outstanding_amount": total, "base_currency_outstanding_amount": base_total} if kind.direction else {}
 
 
 def _tax_analysis(face: Face) -> dict[str, Any]:

@@ -133,7 +133,7 @@ class Paperwork:
                 {
                     **owner,
                     "active_areas": ["sales", "purchases"],
-                    "analysis_type_level": [level],
+                    "analysis_type_level": {"id": level, "name": "Transaction", "identifier": "transaction"},
                     "analysis_type_categories": made,
                     "name": name,
                 },

@@ -1,0 +1,101 @@
+import datetime as dt
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from source_sage.trial_balance import flat_accounts, months
+
+DAYS = st.dates(dt.date(1990, 1, 1), dt.date(2060, 12, 31))
+START, END = dt.date(2024, 2, 1), dt.date(2024, 2, 29)
+
+ACCOUNT = {
+    "id": "4000",
+    "displayed_as": "Sales (4000)",
+    "$path": "/ledger_accounts/4000",
+    "opening_balance": {"debit": "0.0", "credit": "100.0"},
+    "debit": "5.0",
+    "credit": "25.5",
+    "closing_balance": {"debit": "0.0", "credit": "120.5"},
+}
+ROW = {
+    "from_date": "2024-02-01",
+    "to_date": "2024-02-29",
+    "ledger_account_id": "4000",
+    "ledger_account_displayed_as": "Sales (4000)",
+    "opening_debit": "0.0",
+    "opening_credit": "100.0",
+    "debit": "5.0",
+    "credit": "25.5",
+    "closing_debit": "0.0",
+    "closing_credit": "120.5",
+}
+
+
+def spans(first: str, last: str) -> list[tuple[str, str]]:
+    found = months(dt.date.fromisoformat(first), dt.date.fromisoformat(last))
+    return [(start.isoformat(), end.isoformat()) for start, end in found]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "expected"),
+    [
+        ("2024-02-10", "2024-02-10", [("2024-02-01", "2024-02-29")]),
+        ("2023-02-01", "2023-02-28", [("2023-02-01", "2023-02-28")]),
+        ("2024-01-31", "2024-02-01", [("2024-01-01", "2024-01-31"), ("2024-02-01", "2024-02-29")]),
+        ("2023-12-15", "2024-01-15", [("2023-12-01", "2023-12-31"), ("2024-01-01", "2024-01-31")]),
+        ("2024-02-01", "2024-01-31", []),
+    ],
+)
+def test_each_month_that_is_touched_comes_whole(first: str, last: str, expected: list[tuple[str, str]]) -> None:
+    assert spans(first, last) == expected
+
+
+@given(st.tuples(DAYS, DAYS).map(sorted))
+def test_months_follow_each_other_without_gap_or_overlap(days: list[dt.date]) -> None:
+    first, last = days
+    found = list(months(first, last))
+    assert found[0][0] <= first <= found[0][1]
+    assert found[-1][0] <= last <= found[-1][1]
+    assert len(found) == (last.year - first.year) * 12 + last.month - first.month + 1
+    assert all(start.day == 1 and (end + dt.timedelta(days=1)).day == 1 for start, end in found)
+    assert [end + dt.timedelta(days=1) for _, end in found[:-1]] == [start for start, _ in found[1:]]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"trial_balance": {"from_date": "2024-02-01", "ledger_accounts": [ACCOUNT]}},
+        {"from_date": "2024-02-01", "ledger_accounts": [ACCOUNT]},
+    ],
+)
+def test_accounts_are_read_from_both_shapes_of_the_report(body: dict[str, Any]) -> None:
+    assert flat_accounts(body, START, END) == [ROW]
+
+
+def test_accounts_keep_their_order() -> None:
+    body = {"ledger_accounts": [ACCOUNT | {"id": one} for one in ("3", "1", "2")]}
+    assert [row["ledger_account_id"] for row in flat_accounts(body, START, END)] == ["3", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"trial_balance": None},
+        {"trial_balance": {}},
+        {"ledger_accounts": None},
+        {"trial_balance": {"ledger_accounts": []}},
+    ],
+)
+def test_a_month_without_accounts_has_no_rows(body: dict[str, Any]) -> None:
+    assert flat_accounts(body, START, END) == []
+
+
+@pytest.mark.parametrize("balance", [None, {}])
+def test_an_account_without_balances_has_empty_ones(balance: dict[str, str] | None) -> None:
+    account = {"id": "4000", "opening_balance": balance, "closing_balance": balance}
+    [row] = flat_accounts({"ledger_accounts": [account]}, START, END)
+    empty = {name: None for name in ROW if name not in ("from_date", "to_date", "ledger_account_id")}
+    assert row == {name: ROW[name] for name in ("from_date", "to_date", "ledger_account_id")} | empty
