@@ -43,7 +43,7 @@ def _covered(config: SageConfig, transport: Transport) -> list[Business]:
             "(the usual one is https://api.accounting.sage.com/v3.1) and that this machine may reach it.",
         ) from problem
     except ListRefused as refusal:
-        if refusal.code:
+        if refusal.status != 404:
             raise config_error(refusal.message) from refusal
         raise config_error(
             f"{config.endpoints.api} does not answer like Sage's API (HTTP {refusal.status} for /businesses). Check "
