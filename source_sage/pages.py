@@ -18,12 +18,13 @@ class PageWalk:
 
     Args:
         page_size: rows a page; after `shrink` smaller for a while, growing back where pages align again.
+        rows: how many rows of the list were read before; a multiple of the page size.
     """
 
-    def __init__(self, page_size: int) -> None:
+    def __init__(self, page_size: int, rows: int = 0) -> None:
         self._full_size = page_size
         self._size = page_size
-        self._rows = 0
+        self._rows = rows
         self._last_ids: list[Any] = []
         self.finished = False
 
@@ -31,6 +32,16 @@ class PageWalk:
     def params(self) -> dict[str, str]:
         """What to ask for next."""
         return {"page": str(self._page), "items_per_page": str(self._size)}
+
+    @property
+    def rows(self) -> int:
+        """How many rows of the list were read."""
+        return self._rows
+
+    @property
+    def aligned(self) -> bool:
+        """Tell whether a walk of full pages can go on from here."""
+        return self._rows % self._full_size == 0
 
     @property
     def can_shrink(self) -> bool:

@@ -4,8 +4,8 @@ Small and readable, so that a person can see from it how far a stream is:
 
     {"version": 1, "businesses": {"0d40…": {"watermark": "2026-11-23T10:00:00Z", "start": "2024-01-01"}}}
 
-A first read that is under way has `began` instead of a watermark: its rows are in the destination already, so the
-retry must also ask for what was deleted since then.
+A first read that is under way has `began` instead of a watermark, and how many `rows` of a list of how many (`total`)
+it has read. Its rows are in the destination already, so the retry must also ask for what was deleted since it began.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from source_sage.clock import parse_utc
 from source_sage.config import Window
@@ -28,7 +28,9 @@ class Place(BaseModel):
 
     Attributes:
         watermark: all changes up to this moment (UTC) are in the destination; empty before the first read ended.
-        began: when the unfinished first read began (UTC).
+        began: when the unfinished first read began, by Sage's clock (UTC).
+        rows: how many rows of the list, from its front, the unfinished first read has emitted.
+        total: how long the list was when it began; None if Sage did not say.
         start, end: the accounting dates it was read for, `YYYY-MM-DD`, None for an open end.
     """
 
@@ -36,6 +38,8 @@ class Place(BaseModel):
 
     watermark: str = ""
     began: str = ""
+    rows: int = Field(default=0, ge=0)
+    total: int | None = None
     start: str | None = None
     end: str | None = None
 
@@ -59,14 +63,17 @@ class Place(BaseModel):
         return self
 
     @classmethod
-    def for_window(cls, window: Window, *, watermark: str = "", began: str = "") -> Place:
+    def for_window(cls, window: Window, **reached: Any) -> Place:
         """A place reached for these dates."""
         return cls(
-            watermark=watermark,
-            began=began,
+            **reached,
             start=window.start.isoformat() if window.start else None,
             end=window.end.isoformat() if window.end else None,
         )
+
+    def is_for(self, window: Window) -> bool:
+        """Tell whether it was reached for just these dates."""
+        return Window.of_texts(self.start, self.end) == window
 
     def covers(self, window: Window) -> bool:
         """Tell whether all dates wanted now were wanted when this place was reached."""
@@ -118,4 +125,4 @@ class StreamState:
 
 
 def _readable(place: Place) -> dict[str, Any]:
-    return {name: value for name, value in place.model_dump().items() if value not in ("", None)}
+    return {name: value for name, value in place.model_dump().items() if value not in ("", None, 0)}

@@ -155,6 +155,7 @@ class Sync:
             shaper=run.shaper,
             transport=self._transport,
             tally=self._report.tally(business.id, run.facts.name),
+            clock=self._clock,
         )
 
     def _put(self, item: _Item) -> bool:

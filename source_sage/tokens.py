@@ -5,20 +5,22 @@ and a lost pair means that a person must sign in again (API.md, 1.2). Hence the 
 
 * one refresh at a time in the process, and the new pair is on stdout before any request uses it;
 * a token is renewed a little before it dies, and a token that is still good is never renewed;
-* a refresh whose answer was lost is tried again once, after a pause, and no more: the old token may be used up;
+* a refresh without a clear answer is tried again once, after a pause, and no more: the old token may be used up;
 * the first refusal ends all refreshing in this process, for every thread.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
+import copy
 import datetime as dt
 import json
 import logging
+import re
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
 
+import orjson
 import requests
 from airbyte_cdk.config_observation import emit_configuration_as_airbyte_control_message
 from airbyte_cdk.sources.streams.http.requests_native_auth import SingleUseRefreshTokenOauth2Authenticator
@@ -26,7 +28,7 @@ from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_sage.clock import Clock, parse_utc, utc_text
-from source_sage.errors import SIGN_IN_AGAIN, config_error, transient_error
+from source_sage.errors import SIGN_IN_AGAIN, config_error, system_error, transient_error
 
 logger = logging.getLogger("airbyte.source-sage")
 
@@ -36,10 +38,26 @@ CONNECT_TIMEOUT_SECONDS: Final = 10.0
 READ_TIMEOUT_SECONDS: Final = 30.0
 PAUSE_AFTER_LOST_ANSWER_SECONDS: Final = 5.0
 WAITS_WHILE_DOWN_SECONDS: Final = (1.0, 2.0, 4.0, 8.0)
+WAITS_IN_CHECK: Final = 1
+TOO_YOUNG_TO_BE_OLD_SECONDS: Final = 60.0
 GRANT_LIFE: Final = dt.timedelta(days=31)
 GRANT_WARNING_AGE: Final = dt.timedelta(days=20)
 SIBLING_WINDOW: Final = dt.timedelta(hours=1)
-DEFAULT_LIFE_SECONDS: Final = 300.0
+USUAL_LIFE_SECONDS: Final = 300.0
+TOKEN_KEYS: Final = ("access_token", "refresh_token", "token_expiry_date")
+
+# Failures of a connection that was never opened, by what urllib3 calls them: the refresh token cannot be used up.
+NEVER_SENT: Final = {
+    "NameResolutionError": "its host name is not known",
+    "ProxyError": "the proxy does not let it through",
+    "CERTIFICATE_VERIFY_FAILED": "its certificate is not trusted on this machine",
+    "ConnectTimeoutError": "no connection in time",
+    "NewConnectionError": "no connection",
+}
+# The refusals that OAuth knows. Other texts of a server are not repeated: they could quote what was sent.
+OAUTH_ERRORS: Final = frozenset(
+    ("invalid_client", "invalid_grant", "invalid_request", "unauthorized_client", "unsupported_grant_type")
+)
 
 
 class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
@@ -47,11 +65,11 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
 
     The CDK's own class has no leeway, no time-out on the token call, repeats a call whose answer was lost, repeats
     a refused one once per stream, and uses a new token an instant before it is emitted (CDK.md, section 4). Its
-    config paths, its lock and the shape of its request are kept.
+    lock, its double check around it and the shape of its request are kept.
 
     Args:
-        config: the user's config, unchanged but for the tokens: it is emitted whole at each renewal, so nothing
-            derived may be put into it.
+        config: the user's config. It is emitted whole at each renewal, with nothing changed but the keys of the
+            tokens, and kept up to date in place.
         token_address: where refresh tokens are exchanged.
         reading: True during `read`: a refusal shortly after the tokens were alive is then most likely the work of
             a sibling run, and the platform heals it by a retry with a fresh config.
@@ -67,16 +85,19 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
         clock: Clock | None = None,
     ) -> None:
         self._clock = clock or Clock()
+        self._config = config
         self._reading = reading
         self._failure: AirbyteTracedException | None = None
-        self._good_until: float | None = None
+        self._forced_at: float | None = None
         self._renewals = 0
-        self._accepted = True
+        # The CDK's config paths lead into this small copy. It is replaced as a whole, never changed: other threads
+        # read it without the lock, and the user's config may hold keys that the CDK would take for its own.
+        current = {key: "".join(str(config.get(key) or "").split()) for key in TOKEN_KEYS}
         super().__init__(
-            connector_config=config,
+            connector_config=current,
             token_refresh_endpoint=token_address,
-            client_id=config["client_id"],
-            client_secret=config["client_secret"],
+            client_id=str(config["client_id"]).strip(),
+            client_secret=str(config["client_secret"]).strip(),
             access_token_config_path=("access_token",),
             refresh_token_config_path=("refresh_token",),
             token_expiry_date_config_path=("token_expiry_date",),
@@ -85,10 +106,12 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
                 "Accept": "application/json",
             },
         )
-        self._config = config
-        self._stored_expiry = _expiry_of(str(config.get("access_token") or ""), self._stored_expiry_text())
-        if self._stored_expiry is not None:
-            remaining = (self._stored_expiry - self._clock.now()).total_seconds()
+        for secret in (current["access_token"], current["refresh_token"], self.get_client_secret()):
+            add_to_secrets(secret)
+        self._alive_until = _later(_claim(current["access_token"], "exp"), _moment(current["token_expiry_date"]))
+        self._good_until: float | None = None
+        if self._alive_until is not None:
+            remaining = (self._alive_until - self._clock.now()).total_seconds()
             self._good_until = self._clock.monotonic() + remaining - LEEWAY_SECONDS
         self._warn_of_old_grant()
 
@@ -98,17 +121,19 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
         return self._renewals
 
     def get_token_expiry_date(self) -> Any:
-        """The moment the stored token dies; only the CDK's constructor asks, decisions use `token_has_expired`."""
+        """For the CDK's constructor, which refuses dates it cannot read; decisions use `token_has_expired`."""
         return self._clock.now()
 
     def token_has_expired(self) -> bool:
-        """Tell whether the access token is gone or about to die.
+        """Tell whether the access token must be renewed before it is used.
 
-        A token whose end is unknown (pasted without its expiry) counts as good: Sage's 401 will tell.
+        A token whose end is unknown, or that nothing can renew, counts as good: Sage's 401 will tell.
         """
         if not self.access_token:
             return True
-        return self._good_until is not None and self._clock.monotonic() >= self._good_until
+        if self._good_until is None or not self.get_refresh_token():
+            return False
+        return self._clock.monotonic() >= self._good_until
 
     def get_access_token(self) -> str:
         """The access token to send now, renewed first if need be.
@@ -116,63 +141,77 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
         Raises:
             AirbyteTracedException: there is no way to get a token; the same one for every caller from then on.
         """
-        if self._failure is not None:
-            raise self._failure
+        self._raise_failure()
         return super().get_access_token()
 
     def refresh_and_set_access_token(self) -> None:
         """Renew the pair, emit it, and only then let requests use it."""
         with self._token_refresh_lock:
-            if self._failure is not None:
-                raise self._failure
+            self._raise_failure()
             try:
                 self._renew()
             except AirbyteTracedException as failure:
                 self._failure = failure
-                raise
+            except Exception as error:  # whatever it was, the refresh token may be used up: nobody may try again
+                logger.error("The tokens could not be renewed.", exc_info=error)
+                self._failure = system_error(
+                    "The tokens could not be renewed for a reason that nobody foresaw "
+                    f"({type(error).__name__}). Please report it with the log of this sync."
+                )
+            self._raise_failure()
 
     def renew_refused(self, refused_token: str) -> None:
         """Renew because Sage answered 401 to `refused_token`; a token is renewed once, whoever reports it.
 
+        A token that was itself got because of a 401, less than a minute ago, is not too old. It is Sage's list that
+        refuses it, and another renewal would only burn a refresh token: the caller's one more try decides.
+
         Raises:
-            AirbyteTracedException: the tokens cannot be renewed, or a token that was just renewed for the same
-                reason is refused as well.
+            AirbyteTracedException: the tokens cannot be renewed.
         """
         with self._token_refresh_lock:
-            if self._failure is None and self.access_token != refused_token:
+            self._raise_failure()
+            if self.access_token != refused_token:
                 return
-            if self._failure is None and not self._accepted:
-                self._failure = config_error(
-                    f"Sage refuses a token it has just given out. {SIGN_IN_AGAIN} If that does not help, check that "
-                    "Client ID and Client Secret belong to the same app as the tokens."
-                )
+            now = self._clock.monotonic()
+            just_forced = self._forced_at is not None and now - self._forced_at < TOO_YOUNG_TO_BE_OLD_SECONDS
+            if just_forced and not self.token_has_expired():
+                return
             self.refresh_and_set_access_token()
-            self._accepted = False
+            self._forced_at = self._clock.monotonic()
 
     def accepted(self) -> None:
-        """Note that Sage took the current token."""
-        self._accepted = True
+        """Not needed any more; `transport` still calls it."""
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise copy.copy(self._failure)  # a copy each: threads that raise one exception would share its traceback
 
     def _renew(self) -> None:
         if not self.get_refresh_token():
             raise config_error(
-                "The Access Token has expired (Sage's live five minutes) and there is no Refresh Token to renew it. "
-                f"What was read so far is safe. {SIGN_IN_AGAIN}"
+                "The Access Token has expired (Sage's live five minutes) or is not the right one, and there is no "
+                f"Refresh Token to get a new one. What was read so far is safe. {SIGN_IN_AGAIN}"
             )
+        orjson.dumps(dict(self._config))  # what cannot be emitted must fail now, while the old token still works
         started = self._clock.monotonic()
         answer = self._exchange()
         life = _seconds(answer.get("expires_in"))
-        renewed: dict[str, Any] = {
+        alive_until = self._clock.now() + dt.timedelta(seconds=life)
+        renewed = {
             "access_token": str(answer["access_token"]),
             "refresh_token": str(answer.get("refresh_token") or self.get_refresh_token()),
-            "token_expiry_date": utc_text(self._clock.now() + dt.timedelta(seconds=life)),
+            "token_expiry_date": utc_text(alive_until),
         }
         add_to_secrets(renewed["access_token"])
         add_to_secrets(renewed["refresh_token"])
         emit_configuration_as_airbyte_control_message({**self._config, **renewed})
         self._config.update(renewed)
+        self._connector_config = renewed
         self._good_until = started + life - min(LEEWAY_SECONDS, life * LEEWAY_SHARE)
+        self._alive_until = alive_until
         self._renewals += 1
+        self._forced_at = None
 
     def _exchange(self) -> Mapping[str, Any]:
         """Post the refresh token until there is an answer that settles it.
@@ -183,45 +222,45 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
         Raises:
             AirbyteTracedException: refused (config or transient), or no answer within the bounds.
         """
-        answer_was_lost = False
-        waits = iter(WAITS_WHILE_DOWN_SECONDS)
+        unclear = False
+        waits = iter(WAITS_WHILE_DOWN_SECONDS if self._reading else WAITS_WHILE_DOWN_SECONDS[:WAITS_IN_CHECK])
         while True:
-            response, certain = self._post()
-            if response is not None and response.ok:
-                body = _json_object(response)
-                if body.get("access_token"):
-                    return body
-                certain = False
-            elif response is not None and 400 <= response.status_code < 500 and response.status_code != 429:
-                raise self._refusal(response, answer_was_lost)
-            if certain:
+            response, problem, unused = self._post()
+            if response is not None:
+                if not problem:
+                    return _json_object(response)
+                if 300 <= response.status_code < 500 and response.status_code not in (408, 429):
+                    raise self._refusal(response, unclear)
+            if unused:
                 wait = next(waits, None)
                 if wait is None:
                     raise transient_error(
-                        f"Sage's sign-in service at {self.get_token_refresh_endpoint()} does not answer. "
-                        "Nothing is lost; the next run tries again."
+                        f"Sage's sign-in service at {self.get_token_refresh_endpoint()} cannot be used now: {problem}. "
+                        "The sign-in is not lost; the next run tries again."
                     )
-                logger.info("Sage's sign-in service is not available; asking again in %d s.", wait)
+                logger.info("Sage's sign-in service cannot be used now: %s; asking again in %g s.", problem, wait)
                 self._clock.sleep(wait)
                 continue
-            if answer_was_lost:
+            if unclear:
                 raise transient_error(
-                    "The answer to a token renewal was lost twice on the way from Sage's sign-in service. "
-                    f"The next run tries again; if it says that the sign-in is used up: {SIGN_IN_AGAIN}"
+                    f"Sage's sign-in service gave no clear answer to a token renewal, twice ({problem}). The next run "
+                    f"tries again; if it says that the sign-in is used up: {SIGN_IN_AGAIN}"
                 )
-            answer_was_lost = True
+            unclear = True
             logger.warning(
-                "The answer to a token renewal was lost on the way. Sage may already have replaced the refresh "
-                "token; trying the old one once more in %d s.",
+                "The answer to a token renewal was lost: %s. Sage may already have replaced the refresh token; "
+                "trying the old one once more in %g s.",
+                problem,
                 PAUSE_AFTER_LOST_ANSWER_SECONDS,
             )
             self._clock.sleep(PAUSE_AFTER_LOST_ANSWER_SECONDS)
 
-    def _post(self) -> tuple[requests.Response | None, bool]:
-        """One token call.
+    def _post(self) -> tuple[requests.Response | None, str, bool]:
+        """One token call. It follows no redirect, which could carry the secrets to another place.
 
         Returns:
-            The answer, or None; and whether it is certain that Sage did not use the refresh token up.
+            The answer, or None; what is wrong, empty if it holds tokens; whether Sage surely did not use the
+            refresh token up.
         """
         try:
             response = requests.post(
@@ -231,17 +270,22 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
                 timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
                 allow_redirects=False,
             )
-        except requests.exceptions.ConnectTimeout:
-            return None, True
-        except requests.exceptions.ConnectionError as error:
-            return None, _never_sent(error)
-        except requests.exceptions.RequestException:
-            return None, False
-        return response, response.status_code in (429, 503)
+        except requests.exceptions.ReadTimeout:
+            return None, "no answer in time", False
+        except requests.exceptions.RequestException as error:
+            text = repr(error)
+            never_sent = next((words for sign, words in NEVER_SENT.items() if sign in text), None)
+            return None, never_sent or "the connection broke off", never_sent is not None
+        if not 200 <= response.status_code < 300:
+            return response, f"HTTP {response.status_code}", response.status_code in (429, 503)
+        access_token = _json_object(response).get("access_token")
+        good = isinstance(access_token, str) and bool(access_token)
+        return response, "" if good else "an answer without tokens", False
 
-    def _refusal(self, response: requests.Response, answer_was_lost: bool) -> AirbyteTracedException:
-        code = str(_json_object(response).get("error") or f"HTTP {response.status_code}")[:64]
-        internal = f"token endpoint answered {response.status_code} {code}"
+    def _refusal(self, response: requests.Response, unclear: bool) -> AirbyteTracedException:
+        error = _json_object(response).get("error")
+        code = error if isinstance(error, str) and error in OAUTH_ERRORS else f"HTTP {response.status_code}"
+        internal = f"the token endpoint answered {response.status_code} {code}"
         if code in ("invalid_client", "unauthorized_client"):
             return config_error(
                 f"Sage does not know this app ({code}). Copy Client ID and Client Secret again from your app in "
@@ -250,11 +294,11 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
             )
         if code != "invalid_grant":
             return config_error(
-                f"Sage's sign-in service refused the request ({code}). Check Client ID, Client Secret and API "
-                f"Endpoint. {SIGN_IN_AGAIN}",
+                f"Sage's sign-in service at {self.get_token_refresh_endpoint()} refused the request ({code}). Check "
+                "Client ID and Client Secret, and the API Endpoint, whose host is asked for tokens.",
                 internal,
             )
-        if answer_was_lost:
+        if unclear:
             return config_error(
                 "The answer to a token renewal was lost on the way, and Sage had already replaced the refresh token: "
                 f"the new one never arrived. {SIGN_IN_AGAIN}",
@@ -269,19 +313,18 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
             )
         return config_error(
             "Sage no longer accepts the refresh token: it was used by another copy of this source, was revoked, or "
-            f"was not used for 31 days. {SIGN_IN_AGAIN}",
+            f"was not used for {GRANT_LIFE.days} days. {SIGN_IN_AGAIN}",
             internal,
         )
 
     def _was_alive_lately(self) -> bool:
-        if self._renewals:
-            return True
-        return self._stored_expiry is not None and self._clock.now() - self._stored_expiry < SIBLING_WINDOW
+        return self._alive_until is not None and abs(self._clock.now() - self._alive_until) < SIBLING_WINDOW
 
     def _warn_of_old_grant(self) -> None:
-        if self._stored_expiry is None or not self.get_refresh_token():
+        renewed_at = _claim(self.get_refresh_token(), "iat") or self._alive_until
+        if renewed_at is None or not self.get_refresh_token():
             return
-        age = self._clock.now() - self._stored_expiry
+        age = self._clock.now() - renewed_at
         if age > GRANT_WARNING_AGE:
             logger.warning(
                 "Sage's sign-in was last renewed %d days ago; it dies after %d days without use. Sync at least "
@@ -289,20 +332,6 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
                 age.days,
                 GRANT_LIFE.days,
             )
-
-    def _stored_expiry_text(self) -> str:
-        return str(self._config_value("token_expiry_date"))
-
-    def _config_value(self, key: str) -> Any:
-        return self._connector_config.get(key) or ""
-
-
-def _never_sent(error: requests.exceptions.ConnectionError) -> bool:
-    """Tell whether the connection could not be opened, so that the refresh token cannot have been used up."""
-    text = repr(error)
-    return any(
-        sign in text for sign in ("NewConnectionError", "NameResolutionError", "ConnectTimeoutError", "SSLError")
-    )
 
 
 def _json_object(response: requests.Response) -> Mapping[str, Any]:
@@ -314,26 +343,34 @@ def _json_object(response: requests.Response) -> Mapping[str, Any]:
 
 
 def _seconds(value: Any) -> float:
+    """The life that Sage states for an access token, if it makes sense."""
+    text = str(value)
+    if re.fullmatch(r"[0-9]{1,6}(\.[0-9]*)?", text) and float(text) > 0:
+        return float(text)
+    return USUAL_LIFE_SECONDS
+
+
+def _claim(token: str, name: str) -> dt.datetime | None:
+    """A moment that a JWT states about itself; Sage's tokens are JWTs (API.md, 1.2)."""
     try:
-        seconds = float(value)
-    except (TypeError, ValueError):
-        return DEFAULT_LIFE_SECONDS
-    return seconds if seconds > 0 else DEFAULT_LIFE_SECONDS
-
-
-def _expiry_of(access_token: str, stored: str) -> dt.datetime | None:
-    """When a token that came with the config dies: by its own `exp` claim, else by the stored date, else unknown.
-
-    Sage's access tokens are JWTs (API.md, 1.2). The claim goes first, because a person who pastes a fresh access
-    token leaves the hidden date of the old one behind.
-    """
-    try:
-        payload = access_token.split(".")[1]
+        payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        return dt.datetime.fromtimestamp(float(claims["exp"]), dt.UTC)
-    except (IndexError, KeyError, TypeError, ValueError, OverflowError, OSError, binascii.Error):
-        pass
-    try:
-        return parse_utc(stored)
-    except ValueError:
+        return dt.datetime.fromtimestamp(float(claims[name]), dt.UTC)
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError, OSError):
         return None
+
+
+def _moment(text: str) -> dt.datetime | None:
+    try:
+        return parse_utc(text)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _later(one: dt.datetime | None, other: dt.datetime | None) -> dt.datetime | None:
+    """The later of a token's own claim and the stored date.
+
+    A person who pastes a fresh access token leaves the hidden date of the old one behind; and where this machine's
+    clock is ahead of Sage's, the stored date (by this clock) is right and the claim (by Sage's) looks past.
+    """
+    return max(filter(None, (one, other)), default=None)

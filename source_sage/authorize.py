@@ -1,0 +1,356 @@
+"""The console script `source-sage-authorize`: a person signs in to Sage in a browser and gets a config file.
+
+Sage's codes live 60 seconds and work once, its access tokens live five minutes (API.md, 1.2): no job for copying by
+hand. Nothing here prints or logs a secret, a token or a code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import getpass
+import io
+import json
+import logging
+import os
+import secrets
+import shlex
+import sys
+import tempfile
+import warnings
+import webbrowser
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from source_sage.businesses import Business, chosen, covered_by_sign_in
+from source_sage.clock import Clock
+from source_sage.config import ALL_BUSINESSES, SAGE_API, Endpoints, SageConfig
+from source_sage.consent import (
+    CALLBACK_PATH,
+    NotTheAnswer,
+    code_in_pasted,
+    consent_address,
+    exchange,
+    redirect_uri,
+)
+from source_sage.errors import ListRefused, config_error, transient_error
+from source_sage.redirect import RedirectListener
+from source_sage.source import error_handler
+from source_sage.tokens import SageTokens
+from source_sage.transport import NoGoodAnswer, Transport
+
+DEFAULT_PORT: Final = 8765
+DEFAULT_TIMEOUT_SECONDS: Final = 300
+LONGEST_TIMEOUT_SECONDS: Final = 3600
+DEFAULT_OUTPUT: Final = "sage-config.json"
+COUNTRIES: Final = ("gb", "ie", "ca")
+TRIES: Final = 2
+PASTES: Final = 3
+STATE_BYTES: Final = 32
+
+
+def _ask_hidden(question: str) -> str:
+    """Ask for a secret; where the terminal cannot hide it, refuse rather than show it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", getpass.GetPassWarning)
+        try:
+            return getpass.getpass(question)
+        except getpass.GetPassWarning:
+            raise config_error(
+                "Typing cannot be hidden here. Put the Client Secret into the environment variable "
+                "SAGE_CLIENT_SECRET and run the command again."
+            ) from None
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+@dataclass(frozen=True)
+class Person:
+    """The person at the terminal, and their browser. A test puts functions of its own here.
+
+    Attributes:
+        say: shows a line.
+        ask: shows a question and gives what was typed.
+        ask_hidden: the same without showing what is typed.
+        open_browser: opens an address; False if it could not.
+    """
+
+    say: Callable[[str], object] = _say
+    ask: Callable[[str], str] = input
+    ask_hidden: Callable[[str], str] = _ask_hidden
+    open_browser: Callable[[str], bool] = webbrowser.open
+
+
+def main(arguments: Sequence[str] | None = None, person: Person | None = None, clock: Clock | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: of the command line; the process's own if None.
+        person, clock: injected for tests.
+
+    Returns:
+        The exit code: 0 if the config was written, else 1. Wrong options exit with 2, as argparse does.
+    """
+    options = _options().parse_args(arguments)
+    try:
+        authorize(options, person or Person(), clock or Clock())
+    except AirbyteTracedException as failure:
+        problem = str(failure.message)
+    except (KeyboardInterrupt, EOFError):
+        problem = "Stopped. Nothing was saved."
+    else:
+        return 0
+    sys.stderr.write(f"\n{problem}\n")
+    return 1
+
+
+def authorize(options: argparse.Namespace, person: Person, clock: Clock) -> None:
+    """Walk the person through the sign-in and write the config.
+
+    What can be found wrong without Sage is found before the browser opens.
+
+    Raises:
+        AirbyteTracedException: it did not work out; no file was written.
+        KeyboardInterrupt, EOFError: the person stopped.
+    """
+    _require_place(options.output, options.force)
+    # The form says what is wrong with a field; what nobody has typed yet is filled with stand-ins.
+    form = {"client_id": "-", "client_secret": "-", "refresh_token": "-", "start_date": _usual_start(clock)}
+    form |= {"api_endpoint": options.api_endpoint} | ({"start_date": options.start_date} if options.start_date else {})
+    SageConfig.parse(form)
+    form["client_id"] = _given("Client ID", "SAGE_CLIENT_ID", person.say, person.ask)
+    form["client_secret"] = _given("Client Secret", "SAGE_CLIENT_SECRET", person.say, person.ask_hidden)
+    checked = SageConfig.parse(form)
+
+    redirect = redirect_uri(options.port)
+    code = _code(options, checked, redirect, person)
+    person.say("Sage has answered. Fetching the tokens and the list of businesses ...")
+    config = {
+        "account_id": "",
+        "client_id": checked.client_id,
+        "client_secret": checked.client_secret,
+        "api_endpoint": checked.api_endpoint,
+        **exchange(checked, code, redirect, clock),
+        "start_date": checked.start_date.isoformat(),
+    }
+    businesses = _businesses(config, clock)
+    config["account_id"] = _ask_which(businesses, person)
+    if not options.start_date:
+        config["start_date"] = _ask_start(form, person)
+    _require_place(options.output, options.force)
+    _write(options.output, config)
+    person.say(
+        f"\nSaved to {options.output}. It holds the keys to your books: only you can read it; keep it so.\n"
+        f"Next: source-sage check --config {shlex.quote(str(options.output))}\n"
+        "Sage replaces the tokens whenever they are renewed, and the old ones end. Use this file in one place, with a "
+        "program that saves the renewed ones, as Airbyte does."
+    )
+
+
+def picked(answer: str, businesses: Sequence[Business]) -> str:
+    """The Account ID for what a person typed at the list of businesses.
+
+    Args:
+        answer: numbers of the list, from 1, with commas or blanks between them; or `all`.
+        businesses: the list.
+
+    Raises:
+        ValueError: the answer names something that is not in the list, or nothing; its message says so.
+    """
+    if answer.strip().lower() == ALL_BUSINESSES:
+        return ALL_BUSINESSES
+    ids = []
+    for word in answer.replace(",", " ").split():
+        if not word.isascii() or not word.isdigit() or not 1 <= int(word) <= len(businesses):
+            raise ValueError(f"There is no business {word} in the list.")
+        ids.append(businesses[int(word) - 1].id)
+    if not ids:
+        raise ValueError("Nothing was chosen.")
+    return ",".join(dict.fromkeys(ids))
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="source-sage-authorize",
+        description="Sign in to Sage Accounting in your browser and write a config file for source-sage. It asks for "
+        "Client ID and Client Secret, or takes them from SAGE_CLIENT_ID and SAGE_CLIENT_SECRET. Your app in Sage's "
+        f"developer portal must list the Callback URL {redirect_uri(DEFAULT_PORT)}",
+    )
+    add = parser.add_argument
+    add("--output", type=Path, default=Path(DEFAULT_OUTPUT), metavar="FILE", help="where to write (%(default)s)")
+    add("--force", action="store_true", help="overwrite the file if it is there")
+    add("--start-date", metavar="YYYY-MM-DD", help="first day to read; asked for if left out")
+    add("--country", choices=COUNTRIES, help="country of the business; Sage then does not ask for it")
+    add("--no-browser", action="store_true", help="sign in on another computer and paste the address it ends at")
+    port = f"port of the Callback URL http://localhost:PORT{CALLBACK_PATH} (%(default)s)"
+    add("--port", type=_whole_number(65535), default=DEFAULT_PORT, help=port)
+    wait = "how long to wait for the browser (%(default)s)"
+    seconds = _whole_number(LONGEST_TIMEOUT_SECONDS)
+    add("--timeout", type=seconds, default=DEFAULT_TIMEOUT_SECONDS, metavar="SECONDS", help=wait)
+    add("--api-endpoint", default=SAGE_API, metavar="URL", help="the API's address (%(default)s)")
+    return parser
+
+
+def _whole_number(largest: int) -> Callable[[str], int]:
+    """An argparse type: 1 up to `largest`."""
+
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= largest):
+            raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 to {largest}")
+        return int(text)
+
+    return parse
+
+
+def _given(title: str, variable: str, say: Callable[[str], object], ask: Callable[[str], str]) -> str:
+    if os.environ.get(variable, "").strip():
+        say(f"{title}: taken from {variable}.")
+        return os.environ[variable]
+    return ask(f"{title}: ")
+
+
+def _code(options: argparse.Namespace, config: SageConfig, redirect: str, person: Person) -> str:
+    """Send the person to Sage's consent page and bring back the code, decoded."""
+    state = secrets.token_urlsafe(STATE_BYTES)
+    address = consent_address(config.endpoints, config.client_id, redirect, state, options.country)
+    person.say(f"\nYour app in Sage's developer portal must list this Callback URL: {redirect}")
+    if options.no_browser:
+        person.say(
+            f"\nOpen this address in a browser, sign in to Sage and allow the access:\n\n{address}\n\n"
+            f"The browser then goes to an address that begins with {redirect} and most likely says that it cannot be "
+            "reached. That is as it should be. Copy that whole address and paste it here within a minute."
+        )
+        return _pasted(state, person)
+    try:
+        listener = RedirectListener(options.port, state)
+    except OSError as error:
+        raise config_error(
+            f"Port {options.port} of this computer cannot be used ({error.strerror}). Close the program that uses it, "
+            "or choose another port with --port and list its Callback URL in your app as well."
+        ) from None
+    with listener:
+        person.say(f"\nSign in to Sage and allow the access at this address:\n\n{address}\n")
+        with contextlib.suppress(webbrowser.Error):
+            if person.open_browser(address):
+                person.say("Your browser has been asked to open it.")
+        person.say(f"Waiting for the answer, at most {options.timeout} seconds; Ctrl+C stops ...")
+        return listener.wait(options.timeout)
+
+
+def _pasted(state: str, person: Person) -> str:
+    for _ in range(PASTES):
+        try:
+            return code_in_pasted(person.ask("\nAddress: "), state)
+        except NotTheAnswer as problem:
+            person.say(str(problem))
+    raise config_error("No code was found in what was pasted. Run the command again.")
+
+
+def _businesses(config: dict[str, str], clock: Clock) -> list[Business]:
+    """The businesses of the fresh sign-in. If Sage makes it renew the tokens, the config gets the new ones."""
+    endpoints = Endpoints.of(config["api_endpoint"])
+    try:
+        with _airbyte_unheard():
+            tokens = SageTokens(config, endpoints.token, reading=False, clock=clock)
+            transport = Transport(endpoints.api, tokens, error_handler(), connections=1, clock=clock)
+            businesses = covered_by_sign_in(transport, tries=TRIES)
+    except NoGoodAnswer as problem:
+        raise transient_error(
+            f"The sign-in worked, but Sage's list of businesses cannot be had from {endpoints.api}: "
+            f"{problem.internal_message}. Check the API Endpoint, then run the command again."
+        ) from problem
+    except ListRefused as refusal:
+        raise config_error(
+            f"The sign-in worked, but {endpoints.api} refuses the list of businesses (HTTP {refusal.status}). Check "
+            "the API Endpoint and that the user may see a business, then run the command again."
+        ) from refusal
+    if not businesses:
+        chosen(SageConfig.parse(config), businesses)  # raises, in the words of `check`
+    return businesses
+
+
+@contextlib.contextmanager
+def _airbyte_unheard() -> Iterator[None]:
+    """Keep what is said to Airbyte off the terminal: its log, and renewed tokens."""
+    before = logging.root.manager.disable
+    logging.disable()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _ask_which(businesses: Sequence[Business], person: Person) -> str:
+    if len(businesses) == 1:
+        person.say(f"The sign-in covers one business: {businesses[0]}.")
+        return businesses[0].id
+    person.say(f"\nThe sign-in covers {len(businesses)} businesses:")
+    for number, business in enumerate(businesses, 1):
+        person.say(f"{number:>4}  {business}")
+    while True:
+        answer = person.ask("Which ones? Numbers with commas between them, or `all` (also those added later): ")
+        try:
+            return picked(answer, businesses)
+        except ValueError as problem:
+            person.say(str(problem))
+
+
+def _usual_start(clock: Clock) -> str:
+    return f"{clock.now().year - 1}-01-01"
+
+
+def _ask_start(form: dict[str, str], person: Person) -> str:
+    """The Start Date, asked for until it is one; Enter takes the one in the form."""
+    while True:
+        answer = person.ask(f"First day to read, as YYYY-MM-DD (Enter for {form['start_date']}): ").strip()
+        try:
+            return SageConfig.parse(form | ({"start_date": answer} if answer else {})).start_date.isoformat()
+        except AirbyteTracedException as problem:
+            person.say(str(problem.message))
+
+
+def _require_place(output: Path, force: bool) -> None:
+    """Make sure that the file may be written, by creating one beside it.
+
+    Raises:
+        AirbyteTracedException: it exists, or its folder cannot be written.
+    """
+    if output.is_dir() or (os.path.lexists(output) and not force):
+        raise config_error(f"{output} is already there. Choose another file with --output, or add --force.")
+    try:
+        tempfile.TemporaryFile(dir=output.parent).close()
+    except OSError as error:
+        raise _unwritable(output, error) from None
+
+
+def _write(output: Path, config: dict[str, str]) -> None:
+    """Write the config whole or not at all; nobody but its owner can read it at any moment."""
+    beside: Path | None = None
+    try:
+        # mkstemp creates it with mode 0600.
+        descriptor, name = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.")
+        beside = Path(name)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(json.dumps(config, indent=2) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(output)
+    except OSError as error:
+        raise _unwritable(output, error) from None
+    finally:
+        if beside is not None:
+            beside.unlink(missing_ok=True)
+
+
+def _unwritable(output: Path, error: OSError) -> AirbyteTracedException:
+    return config_error(
+        f"{output} cannot be written ({error.strerror}). Choose another place with --output; nothing was saved."
+    )

@@ -1,0 +1,202 @@
+"""A person's consent: the page at Sage where it is given, the code it comes back as, and the tokens for the code.
+
+Source: Sage's authentication guide (API.md, 1.2); that a redirect to one's own machine may be http is in its guide
+to app registration (developer.sage.com/accounting/guides/getting-started/client_app_registration, "Callback URLs").
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hmac
+import re
+from typing import Any, Final
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
+
+import requests
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from source_sage.clock import Clock, utc_text
+from source_sage.config import SAGE_AUTHORIZE, Endpoints, SageConfig
+from source_sage.errors import config_error, transient_error
+from source_sage.tokens import CONNECT_TIMEOUT_SECONDS, NEVER_SENT, READ_TIMEOUT_SECONDS, USUAL_LIFE_SECONDS
+
+CALLBACK_PATH: Final = "/callback"
+SCOPE: Final = "readonly"
+AGAIN: Final = "Then run the command again."
+
+
+class NotTheAnswer(Exception):
+    """Something came that is not Sage's answer to this sign-in; the right one may still come."""
+
+
+def redirect_uri(port: int) -> str:
+    """Where Sage sends the browser afterwards; the app must list it among its Callback URLs, letter by letter."""
+    return f"http://localhost:{port}{CALLBACK_PATH}"
+
+
+def consent_address(endpoints: Endpoints, client_id: str, redirect: str, state: str, country: str | None = None) -> str:
+    """The address at which a person allows the access.
+
+    Args:
+        endpoints: where Sage is.
+        client_id: of the app.
+        redirect: one of the app's Callback URLs.
+        state: comes back with the answer; nobody else can guess it.
+        country: `gb`, `ie` or `ca`, the country of the business; None lets Sage ask for it.
+    """
+    asked = {
+        "response_type": "code",
+        "client_id": client_id,
+        "redirect_uri": redirect,
+        "scope": SCOPE,
+        "state": state,
+    }
+    if country:
+        asked["country"] = country
+    if endpoints.authorize == SAGE_AUTHORIZE:
+        asked["filter"] = "apiv3.1"
+    return f"{endpoints.authorize}?{urlencode(asked)}"
+
+
+def code_in(query: str, state: str) -> str:
+    """The authorization code of a redirect.
+
+    Args:
+        query: the redirect's query, still encoded. Sage's codes hold an encoded `/`; they are decoded once, here.
+        state: as it was sent.
+
+    Raises:
+        NotTheAnswer: the state is another, or is missing beside a code.
+        AirbyteTracedException: Sage's answer is a refusal, or holds no code.
+    """
+    said = {name: values[0] for name, values in parse_qs(query).items()}
+    # An error may come without the state: it can end this sign-in, never complete it.
+    came = said.get("state", state if "error" in said else "")
+    if not hmac.compare_digest(came.encode(), state.encode()):
+        raise NotTheAnswer("This answer belongs to another sign-in, perhaps to an older window.")
+    if "error" in said:
+        raise _refusal(said["error"])
+    if not said.get("code"):
+        raise config_error("Sage sent the browser back without a code. Run the command again.")
+    return said["code"]
+
+
+def code_in_pasted(text: str, state: str) -> str:
+    """The authorization code of what a person copied: the whole address of the redirect, or the code alone.
+
+    Raises:
+        NotTheAnswer: it is neither, or belongs to another sign-in.
+        AirbyteTracedException: Sage's answer is a refusal.
+    """
+    text = text.strip()
+    if "?" in text or "://" in text:
+        query = urlsplit(text).query
+        if not parse_qs(query).keys() & {"code", "error"}:
+            raise NotTheAnswer("There is no code in this address. It must be the one the browser ended at.")
+        return code_in(query, state)
+    if not text or re.search(r"\s|=", text):
+        raise NotTheAnswer("This is neither an address nor a code.")
+    return unquote(text)
+
+
+def _refusal(error: str) -> AirbyteTracedException:
+    """A refusal in plain words, for each value of `error` that Sage's guide names."""
+    match error:
+        case "access_denied":
+            return config_error(
+                "Access was denied on Sage's page, so nothing was saved. To allow it, run the command again and "
+                "choose Allow."
+            )
+        case "temporarily_unavailable" | "server_error":
+            return transient_error(
+                f"Sage's sign-in has a problem of its own at the moment ({error}). Wait ten minutes. {AGAIN}"
+            )
+        case "unauthorized_client" | "invalid_request" | "invalid_scope" | "unsupported_response_type":
+            return config_error(
+                f"Sage does not accept this app's request ({error}). Check in Sage's developer portal that the "
+                f"Client ID is that of your app and that the Callback URL is listed there. {AGAIN}"
+            )
+        case _:
+            return config_error("Sage refused the sign-in for a reason it does not document. Run the command again.")
+
+
+def exchange(config: SageConfig, code: str, redirect: str, clock: Clock) -> dict[str, str]:
+    """Give the code to Sage and get tokens. Asks once: a code is used up even if the answer is lost.
+
+    Args:
+        config: client and addresses.
+        code: decoded; not older than 60 seconds.
+        redirect: the very redirect_uri that the code was asked for with.
+        clock: the token's life is counted from the moment of asking.
+
+    Returns:
+        access_token, refresh_token and token_expiry_date (UTC, ending in Z), as the config has them.
+
+    Raises:
+        AirbyteTracedException: refused, or no good answer.
+    """
+    started = clock.now()
+    address = config.endpoints.token
+    try:
+        response = requests.post(
+            address,
+            data={
+                "grant_type": "authorization_code",
+                "code": code,
+                "client_id": config.client_id,
+                "client_secret": config.client_secret,
+                "redirect_uri": redirect,
+            },
+            headers={"Accept": "application/json"},
+            timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
+            allow_redirects=False,
+        )
+    except requests.exceptions.RequestException as error:
+        never_sent = next((words for sign, words in NEVER_SENT.items() if sign in repr(error)), None)
+        raise transient_error(
+            f"Sage's sign-in service at {address} did not answer: {never_sent or 'the connection broke off'}. Check "
+            f"the internet connection and the API Endpoint; a code of Sage's works only once. {AGAIN}"
+        ) from None
+    body = _json_object(response)
+    if response.status_code != 200:
+        raise _refused_exchange(response.status_code, body, address)
+    if not body.get("access_token") or not body.get("refresh_token"):
+        raise config_error(f"{address} did not answer like Sage's sign-in service. Check the API Endpoint.")
+    try:
+        expiry = started + dt.timedelta(seconds=float(body["expires_in"]))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        expiry = started + dt.timedelta(seconds=USUAL_LIFE_SECONDS)
+    return {
+        "access_token": str(body["access_token"]),
+        "refresh_token": str(body["refresh_token"]),
+        "token_expiry_date": utc_text(expiry),
+    }
+
+
+def _refused_exchange(status: int, body: dict[str, Any], address: str) -> AirbyteTracedException:
+    match body.get("error"):
+        case "invalid_client" | "unauthorized_client":
+            return config_error(
+                "Sage does not know this app. Copy Client ID and Client Secret again from your app in Sage's "
+                f"developer portal; both must belong to the same app. {AGAIN}"
+            )
+        case "invalid_grant":
+            return config_error(
+                "Sage did not accept the code: it lives 60 seconds and works once, and the Callback URL must be the "
+                "one of your app in Sage's developer portal. Run the command again."
+            )
+    if status == 429 or status >= 500:
+        return transient_error(
+            f"Sage's sign-in service has a problem of its own at the moment (HTTP {status}). Wait some minutes. {AGAIN}"
+        )
+    return config_error(
+        f"{address} refused the sign-in (HTTP {status}). Check Client ID, Client Secret and API Endpoint. {AGAIN}"
+    )
+
+
+def _json_object(response: requests.Response) -> dict[str, Any]:
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
