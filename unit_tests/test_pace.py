@@ -171,6 +171,14 @@ def test_many_threads_that_are_refused_together_are_held_once(
     assert 2.99 < pause_after(pace, None) < 5.01
 
 
+@pytest.mark.usefixtures("no_jitter")
+@pytest.mark.parametrize("asked", [None, 0.0])
+def test_refusals_without_end_are_paused_for_without_end(pace: Pace, asked: float | None) -> None:
+    for _ in range(1100):
+        pause_after(pace, asked)
+    assert pause_after(pace, None) == pytest.approx(60)
+
+
 def test_a_pause_is_told_once(pace: Pace, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="airbyte.source-sage")
     pace.hold(7.0)

@@ -252,6 +252,8 @@ MISFITS: Final = [
     ("amount", [987654]),
     ("count", "5.5"),
     ("count", 5.5),
+    ("count", "1_000"),
+    ("count", "1e999999"),
     ("count", "nan"),
     ("count", "five"),
     ("count", True),
@@ -320,7 +322,7 @@ def test_no_value_is_in_a_warning(caplog: pytest.LogCaptureFixture) -> None:
 # Nested records and arrays
 
 
-def test_values_are_converted_at_every_depth() -> None:
+def test_values_are_converted_at_every_depth_and_nulls_stay(caplog: pytest.LogCaptureFixture) -> None:
     row = shaped(
         contact={"id": 7, "displayed_as": "Acme"},
         lines=[{"quantity": "2.50", "ledger_account": {"id": "4000"}}, None, {"quantity": ""}],
@@ -334,6 +336,7 @@ def test_values_are_converted_at_every_depth() -> None:
         "scopes": ["sales", "5"],
         "business_id": BUSINESS,
     }
+    assert told(caplog) == []
 
 
 def test_an_empty_record_and_an_empty_list_stay_empty() -> None:

@@ -76,6 +76,7 @@ def test_a_blob_that_was_saved_does_not_move_with_the_state() -> None:
 @pytest.mark.parametrize(
     "blob",
     [
+        {"version": 0, "businesses": {}},
         {"version": 2, "businesses": {}},
         {"version": "1", "businesses": {}},
         {"version": None, "businesses": {}},

@@ -1,0 +1,250 @@
+"""The property that everything serves: once the changes stop, one more incremental sync equals Sage.
+
+Hypothesis drives a real sandbox over HTTP: changes between syncs and between two pages of one, any default order,
+faults, kills and resumes; the messages feed a small append-dedup destination. A failing example is printed as the
+steps that lead to it, with a line to replay it. `make torture` runs thousands; the number is in TORTURE_EXAMPLES.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from integration_tests.harness import Destination, Message, catalog_of, discover, run
+from integration_tests.sandbox import Company, Sandbox, faults
+from integration_tests.test_streams import unequal
+from source_sage import pages, reading, streams
+from source_sage.clock import Clock
+
+EXAMPLES = int(os.environ.get("TORTURE_EXAMPLES", "60"))
+WORKERS = int(os.environ.get("TORTURE_WORKERS", "1"))
+PAGE_SIZE = 4
+# One stream of each kind. Deletions of the last four cannot be seen (or are flags), so they are only made and edited.
+DELETABLE = ("contacts", "sales_invoices", "journals", "bank_transfers", "attachments")
+UNDELETABLE = ("sales_estimates", "ledger_entries", "transactions", "ledger_accounts")
+STREAMS = (*DELETABLE, *UNDELETABLE, "countries")
+CREATABLE = ("contacts", "sales_invoices", "journals", "bank_transfers", "attachments", "sales_estimates")
+ORDERS = [f"{by}:{way}" for by in ("created", "updated", "date", "name") for way in ("asc", "desc")]
+
+# What happens in the company: an operation, a list, and which of its rows.
+CHANGE = st.tuples(
+    st.sampled_from(["create", "update", "update", "delete", "delete", "move", "pay"]),
+    st.sampled_from(STREAMS[:-1]),
+    st.integers(0, 1000),
+)
+FAULTS = st.sampled_from(["503", "html", "drop", "cut", "broken_json", "empty", "heavy", "429", "429 without a time"])
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+class PatientClock(Clock):
+    """Waits without waiting."""
+
+    def __init__(self) -> None:
+        self._slept = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self._slept
+
+    def sleep(self, seconds: float) -> None:
+        self._slept += seconds
+
+
+def change(company: Company, what: tuple[str, str, int]) -> None:
+    """One change in the company; an operation that the list does not have is a harmless other one."""
+    operation, name, index = what
+    if operation == "pay":
+        company.create("contact_payments")
+        return
+    if operation == "create" and name in CREATABLE:
+        company.create(name)
+        return
+    rows = company.rows(name)
+    if not rows:
+        return
+    key = rows[index % len(rows)]["id"]
+    if operation == "delete" and name in DELETABLE:
+        company.delete(name, key)
+    elif operation == "move" and name == "sales_estimates":
+        day = dt.date(2020, 1, 1) + dt.timedelta(days=index * 3)
+        company.update(name, key, date=day.isoformat())
+    else:
+        company.update(name, key)
+
+
+@contextmanager
+def small_pages() -> Iterator[None]:
+    """Pages of a few rows, so that a small company has many of them, and a place after each."""
+    entries = []
+    for entry in streams.manifest()["streams"]:
+        entries.extend(entry.get("streams", [entry]))
+    strategies = [entry["retriever"]["paginator"]["pagination_strategy"] for entry in entries]
+    full, smallest = strategies[0]["page_size"], pages.SMALLEST_PAGE
+    between = reading.PAGES_BETWEEN_PLACES
+    for strategy in strategies:
+        strategy["page_size"] = PAGE_SIZE
+    pages.SMALLEST_PAGE = 1  # type: ignore[misc]
+    reading.PAGES_BETWEEN_PLACES = 1  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        for strategy in strategies:
+            strategy["page_size"] = full
+        pages.SMALLEST_PAGE = smallest  # type: ignore[misc]
+        reading.PAGES_BETWEEN_PLACES = between  # type: ignore[misc]
+
+
+class Books(RuleBasedStateMachine):
+    """A company, a destination, and the syncs between them."""
+
+    @initialize(
+        seed=st.integers(0, 5),
+        order=st.sampled_from(ORDERS),
+        window=st.sampled_from([("2000-01-01", None), ("2021-06-01", None), ("2021-06-01", "2030-01-01")]),
+        next_goes_missing=st.booleans(),
+        deleted_at=st.booleans(),
+    )
+    def open(
+        self, seed: int, order: str, window: tuple[str, str | None], next_goes_missing: bool, deleted_at: bool
+    ) -> None:
+        self.box = Sandbox(
+            size="tiny",
+            seed=seed,
+            default_order=order,
+            token_life=10**9,
+            next_goes_missing=next_goes_missing,
+            tombstones_with_deleted_at=deleted_at,
+        ).start()
+        self.start, self.end = window
+        self.box.clock.advance(86_400)
+        self.company = self.box.businesses[0]
+        self.config = self.box.config(start_date=self.start, num_workers=WORKERS)
+        if self.end:
+            self.config["end_date"] = self.end
+        self.clock = PatientClock()
+        with small_pages():
+            self.catalog = catalog_of(discover(self.config), STREAMS)
+        self.destination = Destination(self.catalog)
+
+    @rule(changes=st.lists(CHANGE, min_size=1, max_size=4), seconds=st.sampled_from([0, 1, 30, 400, 90_000]))
+    def business(self, changes: list[tuple[str, str, int]], seconds: int) -> None:
+        """The company goes on; time passes."""
+        for one in changes:
+            change(self.company, one)
+        self.box.clock.advance(seconds)
+
+    @rule(
+        between=st.lists(st.tuples(CHANGE, st.integers(1, 6), st.sampled_from(STREAMS)), max_size=4),
+        trouble=st.lists(st.tuples(FAULTS, st.sampled_from(STREAMS), st.integers(1, 6)), max_size=2),
+        kill_after=st.one_of(st.none(), st.integers(1, 250)),
+        seconds=st.sampled_from([0, 5, 400]),
+    )
+    def sync(
+        self,
+        between: list[tuple[tuple[str, str, int], int, str]],
+        trouble: list[tuple[str, str, int]],
+        kill_after: int | None,
+        seconds: int,
+    ) -> None:
+        """A sync while the company goes on between its pages, with faults, perhaps killed."""
+        for what, page, name in between:
+
+            def hook(_: str, __: int, company: Company, what: tuple[str, str, int] = what) -> None:
+                self.box.clock.advance(1)
+                change(company, what)
+
+            self.box.faults.add(
+                faults.before_page(hook), path=f"*/{name}", when=lambda call, page=page: call.page == page, times=1
+            )
+        for kind, name, nth in trouble:
+            self.box.faults.add(fault(kind), path=f"*/{name}", nth=nth)
+        try:
+            self._read(kill_after)
+        finally:
+            self.box.faults.clear()
+        self.box.clock.advance(seconds)
+
+    def teardown(self) -> None:
+        """The changes have stopped: one more sync, and the books are equal."""
+        if not hasattr(self, "box"):
+            return
+        try:
+            self.box.clock.advance(10)
+            self._read(None)
+            for name in STREAMS:
+                self._compare(name)
+        finally:
+            self.box.stop()
+
+    def _read(self, kill_after: int | None) -> None:
+        left = kill_after
+
+        def seen(message: Message) -> None:
+            nonlocal left
+            if message["type"] not in ("RECORD", "STATE"):
+                return
+            if left is not None:
+                left -= 1
+                if left < 0:
+                    raise Killed
+            self.destination.take(message)
+
+        self.destination.begin()
+        state = self.destination.saved() or None
+        with small_pages():
+            try:
+                output = run("read", self.config, catalog=self.catalog, state=state, clock=self.clock, seen=seen)
+            except Killed:
+                return
+        assert output.failure is None, output.failure
+
+    def _compare(self, name: str) -> None:
+        def wanted(item: dict[str, Any]) -> bool:
+            dated = name not in ("contacts", "attachments", "ledger_accounts", "countries")
+            return not dated or (self.start <= item["date"] <= (self.end or "9999"))
+
+        truth = {item["id"]: item for item in self.company.rows(name) if wanted(item)}
+        ours = {row["id"]: row for row in self.destination.rows(name)}
+        assert set(ours) == set(truth), (
+            f"{name}: {sorted(set(truth) - set(ours))} missing, {sorted(set(ours) - set(truth))} too many"
+        )
+        differences = [text for key, item in truth.items() for text in unequal(item, ours[key], name)]
+        assert differences == []
+
+
+def fault(kind: str) -> faults.Action:
+    """A fault by name."""
+    retry = {"Retry-After": str(random.Random(kind).randint(1, 30))}  # noqa: S311
+    made: dict[str, faults.Action] = {
+        "503": faults.status(503),
+        "html": faults.html(502),
+        "drop": faults.drop(),
+        "cut": faults.cut(0.5),
+        "broken_json": faults.broken_json(),
+        "empty": faults.empty(),
+        "heavy": faults.heavy(PAGE_SIZE // 2, 504),
+        "429": faults.status(429, "", retry),
+        "429 without a time": faults.status(429),
+    }
+    return made[kind]
+
+
+TestConvergence = Books.TestCase
+TestConvergence.settings = settings(
+    max_examples=EXAMPLES,
+    stateful_step_count=8,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=list(HealthCheck),
+    phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
+)
