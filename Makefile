@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 DEMO_BIN = .venv-demo/bin
 
-.PHONY: install demo test lint lock clean
+.PHONY: install demo test torture lint lock clean
 
 install: .venv/installed
 
@@ -12,6 +12,10 @@ demo: .venv-demo/installed
 
 test: .venv/installed
 	$(BIN)/pytest
+
+# The convergence property, thousands of times: about a second an example.
+torture: .venv/installed
+	TORTURE_EXAMPLES=$${TORTURE_EXAMPLES:-2000} $(BIN)/pytest integration_tests/test_convergence.py --timeout 0
 
 lint: .venv/installed
 	$(BIN)/ruff check .
