@@ -60,7 +60,7 @@ class Pace:
             already_held = self._go_at > self._clock.monotonic()
             if not already_held:
                 self._refusals += 1
-            grown = min(FIRST_PAUSE_SECONDS * 2.0 ** max(self._refusals - 1, 0), LONGEST_PAUSE_SECONDS)
+            grown = min(FIRST_PAUSE_SECONDS * 2.0 ** min(max(self._refusals - 1, 0), 10), LONGEST_PAUSE_SECONDS)
             pause = asked_seconds if asked_seconds is not None else grown * random.uniform(0.75, 1.25)  # noqa: S311
             self._go_at = max(self._go_at, self._clock.monotonic() + pause)
             if not already_held:

@@ -15,7 +15,7 @@ import logging
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 
 import orjson
@@ -27,6 +27,7 @@ Convert = Callable[[Any], Any]
 
 EXACT_DIGITS: Final = 15
 _UNFIT: Final = object()
+_DECIMAL: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _USUAL_MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}")
 
 
@@ -165,16 +166,19 @@ def number(value: Any) -> Any:
             return float(value) if "." in value else int(value)
         except ValueError:
             return _UNFIT
-    try:
-        exact = Decimal(value)
-    except InvalidOperation:
-        return _UNFIT
-    if not exact.is_finite() or "_" in value:
+    exact = _decimal(value)
+    if exact is None:
         return _UNFIT
     nearest = float(exact)
     if math.isfinite(nearest) and Decimal(repr(nearest)) == exact:
         return nearest
     return orjson.Fragment(f"{exact:f}".encode())
+
+
+def _decimal(text: str) -> Decimal | None:
+    """The decimal that a text is; None if it is none, or so large that nobody can have meant it."""
+    text = text.strip()
+    return Decimal(text) if _DECIMAL.fullmatch(text) else None
 
 
 def integer(value: Any) -> Any:
@@ -183,11 +187,8 @@ def integer(value: Any) -> Any:
         return value
     if value == "":
         return None
-    try:
-        exact = Decimal(value) if type(value) in (str, float) else None
-    except InvalidOperation:
-        exact = None
-    if exact is None or not exact.is_finite() or exact != exact.to_integral_value():
+    exact = _decimal(str(value)) if type(value) in (str, float) else None
+    if exact is None or exact != exact.to_integral_value():
         return _UNFIT
     whole = int(exact)
     return whole if -(2**63) <= whole < 2**64 else orjson.Fragment(str(whole).encode())
