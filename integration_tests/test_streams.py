@@ -41,6 +41,10 @@ def test_rows_arrive_valid_and_with_unique_keys(
     name: str, box: Sandbox, streams: dict[str, Message], first_sync: Output
 ) -> None:
     rows = first_sync.rows(name)
+    if name == "deleted_records":
+        assert rows == []  # a first sync asks for no deletions
+        assert first_sync.statuses(name) == ["STARTED", "COMPLETE"]
+        return
     if name in FRENCH:
         assert rows == []
         assert any(name in warning and "skipped" in warning for warning in first_sync.log("WARN"))
@@ -149,3 +153,43 @@ def test_stock_movements_come_again_for_the_last_months(changed: tuple[Sandbox, 
     assert dt.timedelta(days=85) < dt.datetime.now(dt.UTC).date() - since < dt.timedelta(days=95)
     expected = {row["id"] for row in box.businesses[0].rows("stock_movements") if row["date"][:10] >= str(since)}
     assert {row["id"] for row in second.rows("stock_movements")} == expected
+
+
+DELETABLE = [name for name in CHANGING if EVERY_STREAM[name].tombstones and name != "contact_allocations"]
+
+
+@pytest.fixture(scope="module")
+def deleted() -> Iterator[tuple[dict[str, str], Output]]:
+    """A second sync after one row of each list with tombstones was deleted."""
+    with Sandbox(size="tiny", seed=4) as box:
+        company = box.businesses[0]
+        catalog = catalog_of(discover(box.config()), [*DELETABLE, "deleted_records"])
+        first = run("read", box.config(), catalog=catalog)
+        box.clock.advance(3600)
+        gone = {}
+        for name in DELETABLE:
+            gone[name] = company.rows(name)[-1]["id"]
+            company.delete(name, gone[name])
+        box.clock.advance(60)
+        yield gone, run("read", box.config(), catalog=catalog, state=first.state)
+
+
+@pytest.mark.parametrize("name", DELETABLE)
+def test_a_deleted_row_comes_as_a_tombstone_and_in_the_list_of_deletions(
+    name: str, deleted: tuple[dict[str, str], Output]
+) -> None:
+    gone, second = deleted
+    stones = {row["id"]: row for row in second.rows(name) if row.get("is_deleted")}
+    stone = stones[gone[name]]
+    assert stone["updated_at"] == stone["deleted_at"]
+    assert second.rows(name)[-1]["is_deleted"]  # a tombstone is the latest word
+    records = [row for row in second.rows("deleted_records") if row["stream"] == name]
+    assert {row["id"]: row["deleted_at"] for row in records} == {key: row["deleted_at"] for key, row in stones.items()}
+    assert len({(row["business_id"], row["stream"], row["id"]) for row in records}) == len(records)
+
+
+def test_deletions_alone_cost_no_request(box: Sandbox, streams: dict[str, Message]) -> None:
+    box.clear_requests()
+    output = run("read", box.config(), catalog=catalog_of(streams.values(), ["deleted_records"]))
+    assert output.statuses("deleted_records") == ["STARTED", "COMPLETE"]
+    assert [one.list for one in box.requests] == ["businesses"]

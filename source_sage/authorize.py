@@ -67,7 +67,9 @@ def _ask_hidden(question: str) -> str:
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
+    """Show a line; what the terminal has no letters for, such as parts of a business's name, becomes `?`."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(f"{text}\n".encode(encoding, "replace").decode(encoding))
     sys.stdout.flush()
 
 
@@ -103,7 +105,12 @@ def main(arguments: Sequence[str] | None = None, person: Person | None = None, c
         authorize(options, person or Person(), clock or Clock())
     except AirbyteTracedException as failure:
         problem = str(failure.message)
-    except (KeyboardInterrupt, EOFError):
+    except EOFError:
+        problem = (
+            "Nobody can answer questions here, so nothing was saved. Run the command in a terminal, or give "
+            "SAGE_CLIENT_ID, SAGE_CLIENT_SECRET and --start-date beforehand."
+        )
+    except KeyboardInterrupt:
         problem = "Stopped. Nothing was saved."
     else:
         return 0

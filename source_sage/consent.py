@@ -160,17 +160,14 @@ def exchange(config: SageConfig, code: str, redirect: str, clock: Clock) -> dict
     body = _json_object(response)
     if response.status_code != 200:
         raise _refused_exchange(response.status_code, body, address)
-    if not body.get("access_token") or not body.get("refresh_token"):
+    tokens = {name: body.get(name) for name in ("access_token", "refresh_token")}
+    if not all(isinstance(token, str) and token for token in tokens.values()):
         raise config_error(f"{address} did not answer like Sage's sign-in service. Check the API Endpoint.")
     try:
         expiry = started + dt.timedelta(seconds=float(body["expires_in"]))
     except (KeyError, TypeError, ValueError, OverflowError):
         expiry = started + dt.timedelta(seconds=USUAL_LIFE_SECONDS)
-    return {
-        "access_token": str(body["access_token"]),
-        "refresh_token": str(body["refresh_token"]),
-        "token_expiry_date": utc_text(expiry),
-    }
+    return {**{name: str(token) for name, token in tokens.items()}, "token_expiry_date": utc_text(expiry)}
 
 
 def _refused_exchange(status: int, body: dict[str, Any], address: str) -> AirbyteTracedException:

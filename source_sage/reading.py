@@ -45,10 +45,17 @@ NOT_TO_ASK_FOR: Final = frozenset({"business_id", "is_deleted", "id", "displayed
 
 @dataclass(frozen=True)
 class Batch:
-    """What one answer brought: rows to emit, then perhaps a place to save."""
+    """What one answer brought: rows to emit, then perhaps a place to save.
+
+    Attributes:
+        rows: shaped.
+        place: how far the reading is with them.
+        deletions: the rows are tombstones that Sage gave, for the stream of all deletions too.
+    """
 
     rows: list[Row] = field(default_factory=list)
     place: Place | None = None
+    deletions: bool = False
 
 
 @dataclass(frozen=True)
@@ -291,7 +298,7 @@ class ListReading:
                 if isinstance(item, dict) and item.get("id")
             ]
             self._task.tally.tombstones += len(rows)
-            yield Batch(rows)
+            yield Batch(rows, deletions=True)
 
 
 def _marks(items: Iterable[Item]) -> set[tuple[Any, Any]]:

@@ -92,9 +92,9 @@ class RedirectListener(ThreadingTCPServer):
             return HTTPStatus.OK, "Not signed in", f"{outcome.message} You can close this window.", outcome
         return (
             HTTPStatus.OK,
-            "Thank you",
-            "Sage has sent its answer to this computer. Go back to the window in which you started "
-            "source-sage-authorize: it goes on there. You can close this window.",
+            "Access allowed",
+            "Sage's answer has arrived. Go back to the terminal in which you started the sign-in: it goes on there. "
+            "You can close this window.",
             outcome,
         )
 

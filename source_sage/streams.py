@@ -38,6 +38,7 @@ class StreamFacts(BaseModel):
     date_field: str | None = None
     sort: bool = False
     by_date: bool = False
+    fed_by_others: bool = False
     attributes: str = "all"
     deleted_since_min: str | None = None
     query: dict[str, str] = Field(default_factory=dict)
@@ -45,6 +46,8 @@ class StreamFacts(BaseModel):
     @property
     def cursor_field(self) -> str | None:
         """The field that an append-dedup destination orders by; None for a list that always comes whole."""
+        if self.fed_by_others:
+            return "deleted_at"
         return "updated_at" if self.changes else self.date_field if self.by_date else None
 
     @functools.cached_property

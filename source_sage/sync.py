@@ -39,7 +39,7 @@ from source_sage.config import SageConfig
 from source_sage.errors import ListRefused, config_error, system_error
 from source_sage.reading import Batch, Task
 from source_sage.report import Report, Tally
-from source_sage.rows import RowShaper
+from source_sage.rows import Row, RowShaper
 from source_sage.state import StreamState
 from source_sage.streams import StreamFacts
 from source_sage.transport import Transport
@@ -105,12 +105,13 @@ class Sync:
         self._runs = [
             StreamRun(
                 facts,
-                StreamState(facts.name, blob),
+                StreamState(facts.name, {} if facts.fed_by_others else blob),
                 RowShaper(facts.name, facts.schema_),
-                left=len(businesses),
+                left=0 if facts.fed_by_others else len(businesses),
             )
             for facts, blob in streams
         ]
+        self._deleted_records = next((run for run in self._runs if run.facts.fed_by_others), None)
 
     def messages(self) -> Iterator[AirbyteMessage]:
         """Read, emit, and say how each stream ended.
@@ -121,7 +122,7 @@ class Sync:
         Raises:
             AirbyteTracedException: a stream or a business failed; its type tells the platform whether to retry.
         """
-        readings = [(run, business) for run in self._runs for business in self._businesses]
+        readings = [(run, business) for run in self._runs if run.left for business in self._businesses]
         for run in self._runs:
             yield _status(run, AirbyteStreamStatus.STARTED)
         executor = ThreadPoolExecutor(self._config.num_workers, thread_name_prefix="sage")
@@ -130,6 +131,8 @@ class Sync:
                 executor.submit(self._work, run, business)
             for _ in readings:
                 yield from self._until_one_ends()
+            if self._deleted_records is not None:
+                yield from self._complete(self._deleted_records)
         finally:
             self._stop.set()
             executor.shutdown(wait=False, cancel_futures=True)
@@ -171,21 +174,23 @@ class Sync:
     def _until_one_ends(self) -> Iterator[AirbyteMessage]:
         while not isinstance(item := self._queue.get(), _Ended):
             run, business, batch = item
-            yield from self._records(run, batch)
+            yield from self._records(run, batch.rows)
+            if batch.deletions and self._deleted_records is not None:
+                yield from self._records(self._deleted_records, _deletions(run.facts.name, batch.rows))
             if batch.place is not None:
                 run.state.move(business.id, batch.place)
                 yield _state(run.facts.name, run.state.blob())
         yield from self._end(item)
 
-    def _records(self, run: StreamRun, batch: Batch) -> Iterator[AirbyteMessage]:
-        if not batch.rows:
+    def _records(self, run: StreamRun, rows: Sequence[Row]) -> Iterator[AirbyteMessage]:
+        if not rows:
             return
         if not run.running:
             run.running = True
             yield _status(run, AirbyteStreamStatus.RUNNING)
         name = run.facts.name
         emitted_at = int(self._clock.now().timestamp() * 1000)
-        for row in batch.rows:
+        for row in rows:
             yield AirbyteMessage(
                 type=Type.RECORD, record=AirbyteRecordMessage(stream=name, data=row, emitted_at=emitted_at)
             )
@@ -198,11 +203,14 @@ class Sync:
         elif ended.error is not None:
             yield self._note_failure(run, business, ended.error, tally)
         run.left -= 1
-        if run.left:
-            return
+        if not run.left:
+            yield from self._complete(run)
+
+    def _complete(self, run: StreamRun) -> Iterator[AirbyteMessage]:
+        """A stream's last words: its state, unless it failed, and how it ended."""
         if not run.failures:
-            cursor = run.facts.cursor_field
-            yield _state(run.facts.name, run.state.blob() if cursor else {NO_CURSOR_STATE_KEY: True})
+            keeps_places = run.facts.cursor_field and not run.facts.fed_by_others
+            yield _state(run.facts.name, run.state.blob() if keeps_places else {NO_CURSOR_STATE_KEY: True})
         status = AirbyteStreamStatus.INCOMPLETE if run.failures else AirbyteStreamStatus.COMPLETE
         yield _status(run, status)
 
@@ -238,7 +246,8 @@ class Sync:
                 failure_type=_worst(types),
             )
         for business in self._businesses:
-            tallies = [self._report.tally(business.id, run.facts.name) for run in self._runs]
+            read = [run for run in self._runs if not run.facts.fed_by_others]
+            tallies = [self._report.tally(business.id, run.facts.name) for run in read]
             if tallies and all(tally.skipped for tally in tallies):
                 reasons = list(dict.fromkeys(tally.skipped for tally in tallies))
                 raise config_error(
@@ -257,6 +266,13 @@ def _worst(types: set[FailureType | None]) -> FailureType:
 def _reading(task: Task) -> Any:
     module, _, name = task.facts.class_name.rpartition(".")
     return getattr(importlib.import_module(module), name)(task)
+
+
+def _deletions(stream: str, tombstones: Iterable[Row]) -> list[Row]:
+    return [
+        {"business_id": row["business_id"], "stream": stream, "id": row["id"], "deleted_at": row["deleted_at"]}
+        for row in tombstones
+    ]
 
 
 def _status(run: StreamRun, status: AirbyteStreamStatus) -> AirbyteMessage:

@@ -92,7 +92,11 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
         self._renewals = 0
         # The CDK's config paths lead into this small copy. It is replaced as a whole, never changed: other threads
         # read it without the lock, and the user's config may hold keys that the CDK would take for its own.
-        current = {key: "".join(str(config.get(key) or "").split()) for key in TOKEN_KEYS}
+        current = {key: str(config.get(key) or "").strip() for key in TOKEN_KEYS}
+        for key in ("access_token", "refresh_token"):
+            current[key] = "".join(current[key].split())  # copied from a terminal, a token is wrapped over lines
+        if not _can_be_sent(current["access_token"]):
+            current["access_token"] = ""
         super().__init__(
             connector_config=current,
             token_refresh_endpoint=token_address,
@@ -278,8 +282,7 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
             return None, never_sent or "the connection broke off", never_sent is not None
         if not 200 <= response.status_code < 300:
             return response, f"HTTP {response.status_code}", response.status_code in (429, 503)
-        access_token = _json_object(response).get("access_token")
-        good = isinstance(access_token, str) and bool(access_token)
+        good = _can_be_sent(_json_object(response).get("access_token"))
         return response, "" if good else "an answer without tokens", False
 
     def _refusal(self, response: requests.Response, unclear: bool) -> AirbyteTracedException:
@@ -340,6 +343,11 @@ def _json_object(response: requests.Response) -> Mapping[str, Any]:
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}
+
+
+def _can_be_sent(token: Any) -> bool:
+    """Tell whether it is a text that an HTTP header can carry."""
+    return isinstance(token, str) and re.fullmatch(r"[!-~]+", token) is not None
 
 
 def _seconds(value: Any) -> float:

@@ -167,6 +167,12 @@ def test_a_whole_number_of_any_size_can_be_written_out() -> None:
     }
 
 
+@pytest.mark.parametrize("field", ["amount", "count"])
+def test_an_absurdly_large_number_does_not_stop_the_page(field: str) -> None:
+    rows = RowShaper("things", SCHEMA).shape([{field: "1e9999"}, {field: "1"}], BUSINESS)
+    assert exact(on_the_wire(rows))[1][field] == 1
+
+
 @pytest.mark.parametrize(("value", "truth"), [(True, True), (False, False), ("true", True), ("false", False)])
 def test_a_truth_value_or_its_text_becomes_a_truth_value(value: Any, truth: bool) -> None:
     assert shaped(active=value)["active"] is truth
@@ -253,7 +259,6 @@ MISFITS: Final = [
     ("count", "5.5"),
     ("count", 5.5),
     ("count", "1_000"),
-    ("count", "1e999999"),
     ("count", "nan"),
     ("count", "five"),
     ("count", True),

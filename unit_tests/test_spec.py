@@ -157,10 +157,10 @@ def test_sign_in_asks_for_reading_alone() -> None:
         "https://www.sageone.com/oauth2/auth/central?",
         "filter=apiv3.1",
         "response_type=code",
-        "{{client_id_key}}={{client_id_value}}",
-        "{{redirect_uri_key}}={{ {{redirect_uri_value}} | urlEncoder }}",
-        "{{scope_key}}={{scope_value}}",
-        "{{state_key}}={{state_value}}",
+        "{{client_id_param}}",
+        "{{redirect_uri_param}}",
+        "{{scope_param}}",
+        "{{state_param}}",
     ],
 )
 def test_the_consent_address_holds_what_sage_asks_for(part: str) -> None:
@@ -190,9 +190,12 @@ def test_what_the_sign_in_yields_lands_in_fields_of_the_form(part: str) -> None:
 
 
 def test_everything_the_sign_in_extracts_is_kept() -> None:
-    extracted = OAUTH["oauth_connector_input_specification"]["extract_output"]
-    assert extracted == ["access_token", "refresh_token", "token_expiry_date"]
-    assert list(OAUTH["complete_oauth_output_specification"]["properties"]) == extracted
+    asked = OAUTH["oauth_connector_input_specification"]
+    assert asked["extract_output"] == ["access_token", "refresh_token", "expires_in"]
+    assert asked["token_expiry_key"] == "expires_in"
+    kept = OAUTH["complete_oauth_output_specification"]["properties"]
+    # The platform turns the seconds into a date.
+    assert set(kept) == {"access_token", "refresh_token", "token_expiry_date"}
 
 
 def test_the_platform_supplies_the_client_credentials() -> None:

@@ -6,11 +6,13 @@ from html import escape
 from typing import Final
 
 _STYLE: Final = """
-body{font:16px/1.5 system-ui,sans-serif;color:#1b2733;background:#f3f5f7;margin:0}
+body{font:16px/1.5 system-ui,sans-serif;color:#1b2733;background:#f3f5f7;margin:0;padding:0 1rem}
 main{max-width:46rem;margin:3rem auto;background:#fff}
 main{border:1px solid #dde3e8;border-radius:10px;padding:2rem 2.5rem}
-main.narrow{max-width:28rem}
-h1{font-size:1.4rem;margin:0 0 .5rem}h2{font-size:1.05rem;margin:1.8rem 0 .4rem}
+main.narrow{max-width:30rem;margin:1.2rem auto;padding:1.4rem 2.2rem}
+main.narrow h2{margin-top:1.2rem}main.narrow ul{margin:0}
+.brand{font-weight:600;color:#00704a;margin:0 0 .8rem}
+h1{font-size:1.4rem;line-height:1.3;margin:0 0 .5rem}h2{font-size:1.05rem;margin:1.8rem 0 .4rem}
 p{margin:.4rem 0}.quiet{color:#5b6b7a}ul{padding-left:1.2rem}
 pre,code{font:13px/1.5 ui-monospace,monospace;background:#f3f5f7;border-radius:6px}
 pre{padding:.8rem 1rem;overflow-x:auto}code{padding:.1rem .3rem;overflow-wrap:anywhere}
@@ -18,6 +20,8 @@ table{border-collapse:collapse;width:100%}
 td,th{text-align:left;vertical-align:top;padding:.35rem .6rem .35rem 0;border-bottom:1px solid #eef1f4}
 form{display:flex;gap:.8rem;margin-top:1.6rem}
 button{font:inherit;padding:.6rem 1.6rem;border-radius:6px;border:1px solid #b9c4ce;background:#fff;cursor:pointer}
+button:focus-visible{outline:3px solid #7fb8a4;outline-offset:2px}
+footer{margin-top:1.6rem;padding-top:1rem;border-top:1px solid #e6eaee;color:#5b6b7a;font-size:.85rem}
 button.yes{background:#00704a;border-color:#00704a;color:#fff;font-weight:600}
 """
 
@@ -34,19 +38,21 @@ def page(title: str, content: str, narrow: bool = False) -> str:
 
 def consent_page(app: str, read_only: bool, user: str, businesses: list[str], hidden: dict[str, str]) -> str:
     """Who asks, for what, for which businesses; Allow and Deny."""
-    access = "read your accounting data. It cannot change anything" if read_only else "read and change your data"
+    access = "Read your accounting data" if read_only else "Read and change your accounting data"
+    limit = "It cannot change, add or delete anything." if read_only else "Changes show in your books at once."
     names = "".join(f"<li>{escape(name)}</li>" for name in businesses)
     fields = "".join(f'<input type="hidden" name="{escape(k)}" value="{escape(v)}">' for k, v in hidden.items())
     return page(
         f"Allow {app}?",
-        f"<h1>{escape(app)} asks for access</h1>"
-        f"<p>Signed in as {escape(user)} (sandbox; no real data)</p>"
-        f"<h2>It will be able to</h2><ul><li>{access}.</li></ul>"
+        '<p class="brand">Sage sandbox</p>'
+        f"<h1>{escape(app)} asks for access to your books</h1>"
+        f'<p class="quiet">Signed in as {escape(user)}. All businesses here are made up.</p>'
+        f"<h2>What it may do</h2><p>{access}. {limit}</p>"
         f"<h2>In these businesses</h2><ul>{names}</ul>"
-        '<p class="quiet">You can withdraw this at any time. Your password is not shared.</p>'
         f'<form method="post" action="/oauth/authorize">{fields}'
         '<button class="yes" name="decision" value="allow">Allow</button>'
-        '<button name="decision" value="deny">Deny</button></form>',
+        '<button name="decision" value="deny">Deny</button></form>'
+        "<footer>Your password is not shared. You can take this back at any time.</footer>",
         narrow=True,
     )
 
