@@ -123,7 +123,12 @@ class SandboxProcess:
 def _sandbox_process() -> Iterator[SandboxProcess]:
     ours, theirs = Pipe()
     bell_out, bell_in = os.pipe()
-    pid = _fork(lambda: _serve(theirs, bell_in))
+
+    def serve() -> None:
+        ours.close()  # so that the end of this program ends the sandbox as well
+        _serve(theirs, bell_in)
+
+    pid = _fork(serve)
     theirs.close()
     try:
         yield SandboxProcess(ours, bell_out, pid)
@@ -228,6 +233,8 @@ def kill_around_refreshes(kills: int, seed: int) -> Summary:
                 summary.kills += 1
             else:
                 summary.finished += 1
+                if summary.finished > kills + 10:
+                    raise RuntimeError(f"runs end by themselves: {connector.messages[-3:]}")
             summary.renewals_emitted += len(connector.configs)
             config = (connector.configs or [config])[-1]
             config = _restart(config, sandbox, files["config"], summary)

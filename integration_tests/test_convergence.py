@@ -41,6 +41,18 @@ CHANGE = st.tuples(
     st.sampled_from(STREAMS[:-1]),
     st.integers(0, 1000),
 )
+# The same between two pages of a list, mostly near its front and before an early page, where it hurts.
+BETWEEN = st.lists(
+    st.tuples(
+        st.tuples(
+            st.sampled_from(["delete", "delete", "update", "create", "late update", "late create", "move"]),
+            st.sampled_from([*DELETABLE, *DELETABLE, *UNDELETABLE]),
+            st.integers(0, 9),
+        ),
+        st.integers(2, 5),
+    ),
+    max_size=6,
+)
 FAULTS = st.sampled_from(["503", "html", "drop", "cut", "broken_json", "empty", "heavy", "429", "429 without a time"])
 
 
@@ -120,10 +132,20 @@ class Books(RuleBasedStateMachine):
         window=st.sampled_from([("2000-01-01", None), ("2021-06-01", None), ("2021-06-01", "2030-01-01")]),
         next_goes_missing=st.booleans(),
         deleted_at=st.booleans(),
+        between=BETWEEN,
+        kill_after=st.one_of(st.none(), st.integers(1, 250)),
     )
     def open(
-        self, seed: int, order: str, window: tuple[str, str | None], next_goes_missing: bool, deleted_at: bool
+        self,
+        seed: int,
+        order: str,
+        window: tuple[str, str | None],
+        next_goes_missing: bool,
+        deleted_at: bool,
+        between: list[tuple[tuple[str, str, int], int]],
+        kill_after: int | None,
     ) -> None:
+        """A company and its first sync."""
         self.box = Sandbox(
             size="tiny",
             seed=seed,
@@ -142,6 +164,7 @@ class Books(RuleBasedStateMachine):
         with small_pages():
             self.catalog = catalog_of(discover(self.config), STREAMS)
         self.destination = Destination(self.catalog)
+        self._sync(between, [], kill_after)
 
     @rule(changes=st.lists(CHANGE, min_size=1, max_size=4), seconds=st.sampled_from([0, 1, 30, 400, 90_000]))
     def business(self, changes: list[tuple[str, str, int]], seconds: int) -> None:
@@ -151,9 +174,9 @@ class Books(RuleBasedStateMachine):
         self.box.clock.advance(seconds)
 
     @rule(
-        between=st.lists(st.tuples(CHANGE, st.integers(1, 6)), max_size=5),
+        between=BETWEEN,
         trouble=st.lists(st.tuples(FAULTS, st.sampled_from(STREAMS), st.integers(1, 6)), max_size=2),
-        kill_after=st.one_of(st.none(), st.integers(1, 250)),
+        kill_after=st.one_of(st.none(), st.none(), st.integers(1, 250)),
         seconds=st.sampled_from([0, 5, 400]),
     )
     def sync(
@@ -164,6 +187,15 @@ class Books(RuleBasedStateMachine):
         seconds: int,
     ) -> None:
         """A sync while the company goes on between its pages, with faults, perhaps killed."""
+        self._sync(between, trouble, kill_after)
+        self.box.clock.advance(seconds)
+
+    def _sync(
+        self,
+        between: list[tuple[tuple[str, str, int], int]],
+        trouble: list[tuple[str, str, int]],
+        kill_after: int | None,
+    ) -> None:
         for what, page in between:
 
             def hook(_: str, __: int, company: Company, what: tuple[str, str, int] = what) -> None:
@@ -179,7 +211,6 @@ class Books(RuleBasedStateMachine):
             self._read(kill_after)
         finally:
             self.box.faults.clear()
-        self.box.clock.advance(seconds)
 
     def teardown(self) -> None:
         """The changes have stopped: one more sync, and the books are equal."""

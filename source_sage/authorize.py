@@ -138,7 +138,7 @@ def authorize(options: argparse.Namespace, person: Person, clock: Clock) -> None
 
     redirect = redirect_uri(options.port)
     code = _code(options, checked, redirect, person)
-    person.say("Sage has answered. Fetching the tokens and the list of businesses ...")
+    person.say("\nFetching the tokens and the list of businesses ...")
     config = {
         "account_id": "",
         "client_id": checked.client_id,

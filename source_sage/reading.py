@@ -249,10 +249,9 @@ class ListReading:
             items: as Sage sent them.
             emitted_before: a row outside the chosen dates may be in the destination, and leaves it as a tombstone.
         """
-        rows = self._task.shaper.shape(items, self._task.business.id)
         if "currency_id" in self._facts.primary_key:
-            for row, item in zip(rows, items, strict=False):
-                row["currency_id"] = currency_of(item)
+            items = [{**item, "currency_id": currency_of(item)} for item in items if isinstance(item, dict)]
+        rows = self._task.shaper.shape(items, self._task.business.id)
         if self._facts.date_field:
             rows = list(self._inside_window(rows, emitted_before and self._facts.changes))
         self._task.tally.rows += len(rows)

@@ -67,4 +67,5 @@ def flat_accounts(body: dict[str, Any], start: dt.date, end: dt.date) -> list[Ro
             "closing_credit": (account.get("closing_balance") or {}).get("credit"),
         }
         for account in report.get("ledger_accounts") or []
+        if isinstance(account, dict)
     ]

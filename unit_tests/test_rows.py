@@ -259,6 +259,7 @@ MISFITS: Final = [
     ("count", "5.5"),
     ("count", 5.5),
     ("count", "1_000"),
+    ("count", "1e999999"),
     ("count", "nan"),
     ("count", "five"),
     ("count", True),

@@ -15,11 +15,7 @@ SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted((PACKAGE / "schemas").iterdir())
 }
 STREAMS: Final = {facts.name: facts for facts in streams_of(SageConfig.parse(a_form()))}
-# The stream comes with a later issue.
-KEYS: Final = {name: set(facts.primary_key) for name, facts in STREAMS.items()} | {
-    "deleted_records": {"business_id", "stream", "id"}
-}
-
+KEYS: Final = {name: set(facts.primary_key) for name, facts in STREAMS.items()}
 # `/businesses/{id}` is asked for by its id, so the record always has it.
 NEVER_NULL: Final = KEYS | {"businesses": {"business_id", "id"}}
 
