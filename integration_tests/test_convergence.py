@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -276,6 +277,9 @@ def fault(kind: str) -> faults.Action:
     }
     return made[kind]
 
+
+# Finding the smallest failing example may take many minutes.
+pytestmark = pytest.mark.timeout(1800)
 
 TestConvergence = Books.TestCase
 TestConvergence.settings = settings(

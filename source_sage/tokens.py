@@ -184,9 +184,6 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
             self.refresh_and_set_access_token()
             self._forced_at = self._clock.monotonic()
 
-    def accepted(self) -> None:
-        """Not needed any more; `transport` still calls it."""
-
     def _raise_failure(self) -> None:
         if self._failure is not None:
             raise copy.copy(self._failure)  # a copy each: threads that raise one exception would share its traceback

@@ -113,7 +113,6 @@ class Transport:
                 response = self._send(path, params, business_id, token)
                 if response.ok and response.status_code < 300:
                     answer = self._good(response, business_id, list_expected)
-                    self._tokens.accepted()
                     self._pace.answered()
                     return answer
             except (requests.exceptions.RequestException, _BrokenAnswer) as problem:
