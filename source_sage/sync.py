@@ -33,6 +33,7 @@ from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_sage.asking import Askers
 from source_sage.businesses import Business
 from source_sage.clock import Clock
 from source_sage.config import SageConfig
@@ -101,6 +102,7 @@ class Sync:
         self._report = report
         self._clock = clock
         self._stop = threading.Event()
+        self._askers = Askers(config.num_workers)
         self._queue: queue.Queue[_Item] = queue.Queue(maxsize=config.num_workers)
         self._runs = [
             StreamRun(
@@ -136,6 +138,7 @@ class Sync:
         finally:
             self._stop.set()
             executor.shutdown(wait=False, cancel_futures=True)
+            self._askers.close()
         self._raise_failures()
 
     def _work(self, run: StreamRun, business: Business) -> None:
@@ -159,6 +162,7 @@ class Sync:
             transport=self._transport,
             tally=self._report.tally(business.id, run.facts.name),
             clock=self._clock,
+            askers=self._askers,
         )
 
     def _put(self, item: _Item) -> bool:

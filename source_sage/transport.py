@@ -50,10 +50,12 @@ class Answer:
     Attributes:
         body: the JSON object.
         moment: Sage's clock when it answered (HTTP `Date`, whole seconds, UTC), else this machine's.
+        took: seconds from the request to the answer.
     """
 
     body: dict[str, Any]
     moment: dt.datetime
+    took: float
 
 
 class Transport:
@@ -109,10 +111,11 @@ class Transport:
             self._pace.wait(tally)
             token = self._tokens.get_access_token()
             tally.requests += 1
+            began = self._clock.monotonic()
             try:
                 response = self._send(path, params, business_id, token)
                 if response.ok and response.status_code < 300:
-                    answer = self._good(response, business_id, list_expected)
+                    answer = self._good(response, business_id, list_expected, self._clock.monotonic() - began)
                     self._pace.answered()
                     return answer
             except (requests.exceptions.RequestException, _BrokenAnswer) as problem:
@@ -149,7 +152,7 @@ class Transport:
             allow_redirects=False,
         )
 
-    def _good(self, response: requests.Response, business_id: str | None, list_expected: bool) -> Answer:
+    def _good(self, response: requests.Response, business_id: str | None, list_expected: bool, took: float) -> Answer:
         try:
             body = orjson.loads(response.content)
         except orjson.JSONDecodeError as error:
@@ -164,7 +167,7 @@ class Transport:
                 f"Sage answered for business {echoed} though business {business_id} was asked for. Nothing of that "
                 "answer was passed on. Check the Account ID; if it is right, tell Sage's support.",
             )
-        return Answer(body, self._moment(response))
+        return Answer(body, self._moment(response), took)
 
     def _moment(self, response: requests.Response) -> dt.datetime:
         try:
