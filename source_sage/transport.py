@@ -109,19 +109,23 @@ class Transport:
         failures = 0
         while True:
             self._pace.wait(tally)
-            token = self._tokens.get_access_token()
-            tally.requests += 1
-            began = self._clock.monotonic()
+            response: requests.Response | None = None
+            problem: Exception | None = None
             try:
+                token = self._tokens.get_access_token()
+                tally.requests += 1
+                began = self._clock.monotonic()
                 response = self._send(path, params, business_id, token)
                 if response.ok and response.status_code < 300:
-                    answer = self._good(response, business_id, list_expected, self._clock.monotonic() - began)
+                    return self._good(response, business_id, list_expected, self._clock.monotonic() - began)
+            except (requests.exceptions.RequestException, _BrokenAnswer) as caught:
+                problem = caught
+            finally:
+                if response is None or response.status_code != 429:
                     self._pace.answered()
-                    return answer
-            except (requests.exceptions.RequestException, _BrokenAnswer) as problem:
+            if problem is not None or response is None:
                 failures += 1
-                what = _what_happened(problem)
-                self._wait_or_give_up(path, what, failures, tries, tally)
+                self._wait_or_give_up(path, _what_happened(problem), failures, tries, tally)
                 continue
 
             resolution = self._error_handler.interpret_response(response)
@@ -214,7 +218,7 @@ def _failure(
     return make.get(failure_type or FailureType.system_error, system_error)(text, internal)
 
 
-def _what_happened(problem: Exception) -> str:
+def _what_happened(problem: Exception | None) -> str:
     """A few words for a failed request; never its text, which may hold the address with its query."""
     if isinstance(problem, _BrokenAnswer):
         return str(problem)
