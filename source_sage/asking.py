@@ -15,10 +15,10 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from source_sage.clock import utc_text
-from source_sage.pages import PageWalk
+from source_sage.pages import Envelope, PageWalk
 from source_sage.report import Tally
 from source_sage.shifts import Sight
 from source_sage.streams import StreamFacts
@@ -27,6 +27,7 @@ from source_sage.transport import TRIES, Answer, NoGoodAnswer, Transport
 TRIES_BEFORE_SHRINKING: Final = 3
 PAGES_THAT_WAIT_PER_WORKER: Final = 2
 T = TypeVar("T")
+_Taken = tuple[Envelope, T]
 
 
 class Askers:
@@ -58,17 +59,17 @@ class Askers:
 
 
 @dataclass(frozen=True)
-class Page:
+class Page(Generic[T]):
     """One page of a walk.
 
     Attributes:
-        items: its records; none where Sage repeated a page.
+        taken: what was made of its records; None where Sage repeated a page.
         sight: how it was answered, and how many rows of the list have been read with it.
         moment: Sage's clock when it answered (UTC).
         aligned: a later walk can go on after it.
     """
 
-    items: list[Any]
+    taken: T | None
     sight: Sight
     moment: dt.datetime
     aligned: bool
@@ -84,93 +85,115 @@ class ListAsker:
     tally: Tally
     askers: Askers
 
-    def walk(self, params: Mapping[str, str], rows: int = 0) -> Iterator[Page]:
+    def walk(self, params: Mapping[str, str], take: Callable[[list[Any]], T], rows: int = 0) -> Iterator[Page[T]]:
         """Ask page after page to the end of the list.
 
         Args:
             params: the query, without page and size.
+            take: makes of a page's records what is wanted of them; called on another thread, one page at a time.
             rows: where to begin: how many rows are behind; a multiple of the page size.
 
         Raises:
             ListRefused, AirbyteTracedException: as the transport says.
         """
         walk = PageWalk(self.facts.page_size, rows)
-        ahead: dict[int, Future[Answer]] = {}
-        longest = 0
+        asking = _Asking(self, params, take)
+        shortest = 0
         try:
             while not walk.finished:
-                answer = self._page(walk, params, ahead, longest)
+                answer = asking.page(walk, shortest)
                 if answer is None:
                     walk.shrink()
                     continue
-                items = walk.take(answer.body)
-                longest = _total(answer) or 0
-                self._look_ahead(walk, params, ahead, longest)
+                envelope, taken = answer.taken
+                new = walk.take(envelope)
+                shortest = envelope.total or 0
+                asking.look_ahead(walk, shortest)
                 asked = utc_text(answer.moment - dt.timedelta(seconds=answer.took))
-                sight = Sight(walk.rows, _total(answer), asked, utc_text(answer.moment))
-                yield Page(items, sight, answer.moment, walk.aligned)
+                sight = Sight(walk.rows, envelope.total, asked, utc_text(answer.moment))
+                yield Page(taken if new else None, sight, answer.moment, walk.aligned)
         finally:
-            for unwanted in ahead.values():
-                unwanted.cancel()
-                self.askers.taken()
+            asking.forget()
 
     def length(self, params: Mapping[str, str]) -> int | None:
         """`$total` of the list now; one cheap request. None if Sage does not say."""
-        return _total(self._now(_paged(params, 1, 1), TRIES))
+        return self._now(_paged(params, 1, 1), TRIES, _nothing)[0].total
 
-    def page(self, params: Mapping[str, str], number: int) -> list[Any]:
-        """The records of one page of full size, by itself."""
-        items: list[Any] = self._now(_paged(params, number, self.facts.page_size), TRIES).body["$items"]
-        return items
+    def page(self, params: Mapping[str, str], number: int, take: Callable[[list[Any]], T]) -> T:
+        """One page of full size, by itself."""
+        return self._now(_paged(params, number, self.facts.page_size), TRIES, take)[1]
 
-    def _page(
-        self, walk: PageWalk, params: Mapping[str, str], ahead: dict[int, Future[Answer]], shortest: int
-    ) -> Answer | None:
-        """The page that the walk wants next; None where it kept failing and is to be asked for in halves."""
-        try:
-            if walk.at_full_size and walk.page in ahead:
-                self.askers.taken()
-                answer = ahead.pop(walk.page).result()
-                total = _total(answer)
-                if total is None or total >= shortest:
-                    return answer
-            tries = TRIES_BEFORE_SHRINKING if walk.can_shrink else TRIES
-            return self._now({**params, **walk.params}, tries)
-        except NoGoodAnswer:
-            if walk.can_shrink:
-                return None
-            raise
+    def get(self, params: Mapping[str, str], tries: int, take: Callable[[list[Any]], T]) -> Answer[_Taken[T]]:
+        """One page, asked for on this thread."""
 
-    def _look_ahead(
-        self, walk: PageWalk, params: Mapping[str, str], ahead: dict[int, Future[Answer]], total: int
-    ) -> None:
-        for page in walk.ahead(total):
-            if page in ahead:
-                continue
-            wanted = _paged(params, page, self.facts.page_size)
-            asked = self.askers.ask_ahead(self._get, wanted, TRIES_BEFORE_SHRINKING)
-            if asked is None:
-                return
-            ahead[page] = asked
+        def both(body: dict[str, Any]) -> _Taken[T]:
+            return Envelope.of(body), take(body["$items"])
 
-    def _now(self, params: Mapping[str, str], tries: int) -> Answer:
-        return self.askers.ask(self._get, params, tries).result()
-
-    def _get(self, params: Mapping[str, str], tries: int) -> Answer:
         return self.transport.get(
             self.facts.path,
             params,
+            both,
             business_id=self.business_id,
             tally=self.tally,
             list_expected=True,
             tries=tries,
         )
 
+    def _now(self, params: Mapping[str, str], tries: int, take: Callable[[list[Any]], T]) -> _Taken[T]:
+        return self.askers.ask(self.get, params, tries, take).result().taken
+
+
+class _Asking(Generic[T]):
+    """The pages of one walk that were asked for ahead."""
+
+    def __init__(self, asker: ListAsker, params: Mapping[str, str], take: Callable[[list[Any]], T]) -> None:
+        self._asker = asker
+        self._askers = asker.askers
+        self._params = params
+        self._take = take
+        self._ahead: dict[int, Future[Answer[_Taken[T]]]] = {}
+
+    def page(self, walk: PageWalk, shortest: int) -> Answer[_Taken[T]] | None:
+        """The page that the walk wants next; None where it kept failing and is to be asked for in halves."""
+        try:
+            if walk.at_full_size and walk.page in self._ahead:
+                self._askers.taken()
+                answer = self._ahead.pop(walk.page).result()
+                total = answer.taken[0].total
+                if total is None or total >= shortest:
+                    return answer
+            tries = TRIES_BEFORE_SHRINKING if walk.can_shrink else TRIES
+            params = {**self._params, **walk.params}
+            return self._askers.ask(self._asker.get, params, tries, self._take).result()
+        except NoGoodAnswer:
+            if walk.can_shrink:
+                return None
+            raise
+
+    def look_ahead(self, walk: PageWalk, total: int) -> None:
+        """Ask for the pages after this one, as far as there is room; forget those that smaller pages went past."""
+        for past in [number for number in self._ahead if number < walk.page and walk.at_full_size]:
+            self._ahead.pop(past).cancel()
+            self._askers.taken()
+        for number in walk.ahead(total):
+            if number in self._ahead:
+                continue
+            params = _paged(self._params, number, self._asker.facts.page_size)
+            asked = self._askers.ask_ahead(self._asker.get, params, TRIES_BEFORE_SHRINKING, self._take)
+            if asked is None:
+                return
+            self._ahead[number] = asked
+
+    def forget(self) -> None:
+        """Ask for nothing more."""
+        for unwanted in self._ahead.values():
+            unwanted.cancel()
+            self._askers.taken()
+
 
 def _paged(params: Mapping[str, str], page: int, size: int) -> dict[str, str]:
     return {**params, "page": str(page), "items_per_page": str(size)}
 
 
-def _total(answer: Answer) -> int | None:
-    total = answer.body.get("$total")
-    return total if isinstance(total, int) else None
+def _nothing(items: list[Any]) -> None:
+    """What is wanted of the records of a page that is asked for its `$total`."""

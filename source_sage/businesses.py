@@ -8,7 +8,7 @@ from typing import Final
 
 from source_sage.config import SageConfig
 from source_sage.errors import config_error
-from source_sage.pages import PageWalk
+from source_sage.pages import Envelope, PageWalk
 from source_sage.transport import TRIES, Transport
 
 BUSINESSES_A_PAGE: Final = 500
@@ -35,8 +35,9 @@ def covered_by_sign_in(transport: Transport, *, tries: int = TRIES) -> list[Busi
     walk = PageWalk(BUSINESSES_A_PAGE)
     found: dict[str, Business] = {}
     while not walk.finished:
-        answer = transport.get("/businesses", walk.params, list_expected=True, tries=tries)
-        for item in walk.take(answer.body):
+        body = transport.get("/businesses", walk.params, dict, list_expected=True, tries=tries).taken
+        walk.take(Envelope.of(body))
+        for item in body["$items"]:
             if isinstance(item, dict) and item.get("id"):
                 found[str(item["id"])] = Business(str(item["id"]), str(item.get("displayed_as") or ""))
     return list(found.values())

@@ -53,7 +53,7 @@ def _covered(config: SageConfig, transport: Transport) -> list[Business]:
 
 def _require_subscription(business: Business, transport: Transport) -> None:
     try:
-        details = transport.get(f"/businesses/{business.id}", {}, tries=TRIES).body
+        details = transport.get(f"/businesses/{business.id}", {}, dict, tries=TRIES).taken
     except ListRefused as refusal:
         raise config_error(f"{business} cannot be read (HTTP {refusal.status}). {refusal.message}") from refusal
     subscriptions = [one for one in details.get("subscriptions") or [] if isinstance(one, dict)]
@@ -74,7 +74,7 @@ def _require_groups(config: SageConfig, business: Business, transport: Transport
             continue
         try:
             params = {"items_per_page": "1"}
-            transport.get(path, params, business_id=business.id, tries=TRIES, list_expected=True)
+            transport.get(path, params, dict, business_id=business.id, tries=TRIES, list_expected=True)
         except ListRefused as refusal:
             raise config_error(
                 f"{business}: {title} is on, but Sage refuses {path} (HTTP {refusal.status}). {refusal.message} "

@@ -17,25 +17,27 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 from source_sage.asking import Askers, ListAsker, Page
 from source_sage.businesses import Business
 from source_sage.clock import Clock, parse_utc, utc_text
 from source_sage.config import Window
+from source_sage.records import Records
 from source_sage.report import Tally
 from source_sage.rows import Row, RowShaper, currency_of
-from source_sage.shifts import Changes, Item, Sightings
+from source_sage.shifts import Changes, Item, Sightings, Stamp
 from source_sage.state import Place
 from source_sage.streams import StreamFacts
-from source_sage.transport import Transport
+from source_sage.transport import Answer, Transport
 
 logger = logging.getLogger("airbyte.source-sage")
 
 OVERLAP: Final = dt.timedelta(minutes=2)
 LATE_EDITS: Final = dt.timedelta(days=90)
+T = TypeVar("T")
 SECOND: Final = dt.timedelta(seconds=1)
 DAY: Final = dt.timedelta(days=1)
 WALKS: Final = 4
@@ -47,19 +49,39 @@ SECONDS_BETWEEN_PLACES: Final = 60.0
 NOT_TO_ASK_FOR: Final = frozenset({"business_id", "is_deleted", "id", "displayed_as"})
 
 
+class Emit(Protocol):
+    """Makes records of the rows of a list, for every stream that is made of it."""
+
+    def __call__(self, rows: Sequence[Row], *, deletions: bool = False) -> list[Records]:
+        """Write shaped rows; `deletions` says that they are tombstones that Sage gave."""
+
+
 @dataclass(frozen=True)
 class Batch:
-    """What one answer brought: rows to emit, then perhaps a place to save.
+    """What one answer brought: records to emit, then perhaps a place to save.
 
     Attributes:
-        rows: shaped.
+        records: to emit.
         place: how far the reading is with them.
-        deletions: the rows are tombstones that Sage gave, for the stream of all deletions too.
     """
 
-    rows: list[Row] = field(default_factory=list)
+    records: list[Records] = field(default_factory=list)
     place: Place | None = None
-    deletions: bool = False
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What is kept of a page of Sage's records.
+
+    Attributes:
+        stamps: id and `updated_at` of each.
+        rows: how many rows there are to emit.
+        records: them, written.
+    """
+
+    stamps: list[Stamp]
+    rows: int
+    records: list[Records]
 
 
 @dataclass(frozen=True)
@@ -73,6 +95,7 @@ class Task:
         start_date: as typed; the window opens earlier where historical data is wanted.
         place: how far earlier syncs came; None for a first read.
         shaper: makes rows of Sage's records.
+        emit: makes records of rows.
         transport: asks Sage.
         tally: counts.
         clock: this machine's.
@@ -85,10 +108,25 @@ class Task:
     start_date: dt.date
     place: Place | None
     shaper: RowShaper
+    emit: Emit
     transport: Transport
     tally: Tally
     clock: Clock
     askers: Askers
+
+    def get(self, path: str, params: Mapping[str, str], take: Callable[[dict[str, Any]], T]) -> T:
+        """Ask for one resource that is no list."""
+
+        def ask() -> Answer[T]:
+            return self.transport.get(path, params, take, business_id=self.business.id, tally=self.tally)
+
+        return self.askers.ask(ask).result().taken
+
+    def batch(self, items: Sequence[Any]) -> Batch:
+        """Sage's records, shaped and written as they are."""
+        rows = self.shaper.shape(items, self.business.id)
+        self.tally.rows += len(rows)
+        return Batch(self.emit(rows))
 
 
 class ListReading:
@@ -149,40 +187,54 @@ class ListReading:
             logger.info("%s changed since its first read was cut off; reading it from the beginning.", self._name)
             return False
         logger.info("%s goes on after %d of %s rows.", self._name, place.rows, place.total)
-        for page in self._ask.walk(self._params(), place.rows):
-            yield from self._take(page, sightings, walk_began)
+        for page in self._ask.walk(self._params(), self._take, place.rows):
+            yield from self._note(page, sightings, walk_began)
         changes = self._changes(sightings)
         if changes is not None:
-            yield Batch(self._shaped(changes.touched, emitted_before=True))
+            yield self._emitted(self._rows(changes.touched, emitted_before=True))
         return self._nothing_moved_forwards(sightings, changes)
 
     def _walk(self) -> Generator[Batch, None, bool]:
         """Read the list from its beginning; True if nothing was missed."""
         sightings: Sightings | None = None
         walk_began = None
-        for page in self._ask.walk(self._params()):
+        for page in self._ask.walk(self._params(), self._take):
             if sightings is None or walk_began is None:
                 walk_began = page.moment
                 self._began = self._began or walk_began
                 sightings = Sightings(utc_text(walk_began - OVERLAP), page.sight.total)
                 if self._leaves_places:
                     yield Batch(place=self._first_read_place(walk_began, 0, page.sight.total))
-            yield from self._take(page, sightings, walk_began)
+            yield from self._note(page, sightings, walk_began)
         assert sightings is not None
         return (yield from self._settle(sightings))
 
-    def _take(self, page: Page, sightings: Sightings, walk_began: dt.datetime) -> Iterator[Batch]:
+    def _take(self, items: list[Any]) -> Taken:
+        """Make records of a page's items, and keep of the items what tells whether rows were missed."""
+        stamps = [(item.get("id"), item.get("updated_at")) for item in items if isinstance(item, dict)]
+        rows = self._rows(items, emitted_before=self._since is not None)
+        return Taken(stamps, len(rows), self._task.emit(rows))
+
+    def _note(self, page: Page[Taken], sightings: Sightings, walk_began: dt.datetime) -> Iterator[Batch]:
         """Emit a page, and leave a place after it if it is time for one."""
         fell_before = sightings.fell
-        sightings.note(page.items, page.sight)
-        rows = self._shaped(page.items, emitted_before=self._since is not None)
+        taken = page.taken or Taken([], 0, [])
+        sightings.note(taken.stamps, page.sight)
+        self._task.tally.rows += taken.rows
         if sightings.fell and not fell_before and self._leaves_places:
             # Rows may have slipped past: whoever goes on from here begins again.
-            yield Batch(rows, self._first_read_place(walk_began, 0, sightings.first_total))
+            yield Batch(taken.records, self._first_read_place(walk_began, 0, sightings.first_total))
         elif self._leaves_places and page.aligned and not sightings.fell and self._place_is_due(sightings):
-            yield Batch(rows, self._first_read_place(walk_began, page.sight.rows, sightings.first_total))
+            yield Batch(taken.records, self._first_read_place(walk_began, page.sight.rows, sightings.first_total))
         else:
-            yield Batch(rows)
+            yield Batch(taken.records)
+
+    def _emitted(self, rows: Sequence[Row], *, deletions: bool = False) -> Batch:
+        if deletions:
+            self._task.tally.tombstones += len(rows)
+        else:
+            self._task.tally.rows += len(rows)
+        return Batch(self._task.emit(rows, deletions=deletions))
 
     def _settle(self, sightings: Sightings) -> Generator[Batch, None, bool]:
         """Find out whether the walk missed something, and look again where it may have.
@@ -201,7 +253,7 @@ class ListReading:
             changes = self._changes(sightings)
             if changes is None:
                 break
-            yield Batch(self._shaped(changes.touched, emitted_before=self._task.place is not None))
+            yield self._emitted(self._rows(changes.touched, emitted_before=self._task.place is not None))
             missed = sightings.missed(changes)
             if missed is not None and missed <= 0:
                 return True
@@ -210,9 +262,10 @@ class ListReading:
                 break
             logger.info("%s moved while it was read; looking at %d pages again.", self._name, len(pages))
             for number in pages:
-                items = self._ask.page(self._params(), number)
-                sightings.look_again(items)
-                yield Batch(self._shaped(items, emitted_before=self._since is not None))
+                taken = self._ask.page(self._params(), number, self._take)
+                sightings.look_again(taken.stamps)
+                self._task.tally.rows += taken.rows
+                yield Batch(taken.records)
         logger.info("%s moved while it was read; reading it again.", self._name)
         return False
 
@@ -253,8 +306,8 @@ class ListReading:
         """All records of a list of changes or deletions; None if it changed while it was read."""
         found: dict[Any, Item] = {}
         totals = set()
-        for page in self._ask.walk({**self._always(), **params}):
-            found.update((item.get("id"), item) for item in page.items if isinstance(item, dict))
+        for page in self._ask.walk({**self._always(), **params}, list):
+            found.update((item.get("id"), item) for item in page.taken or () if isinstance(item, dict))
             totals.add(page.sight.total)
         return list(found.values()) if totals in ({None}, {len(found)}) else None
 
@@ -286,7 +339,7 @@ class ListReading:
         dates = {"from_date": start and start - DAY, "to_date": end and end + DAY}
         return {name: date.isoformat() for name, date in dates.items() if date is not None}
 
-    def _shaped(self, items: Sequence[Any], emitted_before: bool) -> list[Row]:
+    def _rows(self, items: Sequence[Any], *, emitted_before: bool) -> list[Row]:
         """The rows to emit for some records.
 
         Args:
@@ -298,7 +351,6 @@ class ListReading:
         rows = self._task.shaper.shape(items, self._task.business.id)
         if self._facts.date_field:
             rows = list(self._inside_window(rows, emitted_before and self._facts.changes))
-        self._task.tally.rows += len(rows)
         return rows
 
     def _inside_window(self, rows: Iterable[Row], emitted_before: bool) -> Iterator[Row]:
@@ -329,15 +381,14 @@ class ListReading:
         earliest = self._facts.deleted_since_min
         since = max(since, parse_utc(earliest)) if earliest else since
         params = {"attributes": "deleted_at", "deleted_since": utc_text(since)}
-        for page in self._ask.walk(params):
+        for page in self._ask.walk(params, list):
             self._began = self._began or page.moment
             rows = [
                 _tombstone(self._task.business.id, item["id"], item.get("deleted_at") or utc_text(page.moment))
-                for item in page.items
+                for item in page.taken or ()
                 if isinstance(item, dict) and item.get("id")
             ]
-            self._task.tally.tombstones += len(rows)
-            yield Batch(rows, deletions=True)
+            yield self._emitted(rows, deletions=True)
 
 
 def _day(date: Any) -> dt.date | None:
@@ -373,9 +424,5 @@ class SettingsReading:
         Yields:
             Its one row.
         """
-        task = self._task
-        path = task.facts.path.replace("{business_id}", task.business.id)
-        answer = task.transport.get(path, {}, business_id=task.business.id, tally=task.tally)
-        rows = task.shaper.shape([answer.body], task.business.id)
-        task.tally.rows += len(rows)
-        yield Batch(rows)
+        path = self._task.facts.path.replace("{business_id}", self._task.business.id)
+        yield self._task.batch([self._task.get(path, {}, dict)])

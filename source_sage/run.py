@@ -4,26 +4,54 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
-from airbyte_cdk.logger import PRINT_BUFFER
+from airbyte_cdk.logger import PRINT_BUFFER, is_platform_debug_log_enabled
 from airbyte_cdk.models import ConnectorSpecification
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_sage.config import SageConfig
 from source_sage.errors import config_error
+from source_sage.records import Records
 from source_sage.source import SourceSage
 
 
 class SageEntrypoint(AirbyteEntrypoint):
-    """The CDK's entry point, but a wrong config is told by the field's title and remedy.
+    """The CDK's entry point, with two things done otherwise.
 
-    The CDK would quote the pattern that a value does not match, without the name of the field.
+    A wrong config is told by the field's title and remedy; the CDK would quote the pattern that a value does not
+    match, without the name of the field. And records leave a page at a time; the CDK takes them one by one, and calls
+    its own class by name where they become text, so that nothing less than `read` can be replaced.
     """
+
+    def __init__(self, source: SourceSage) -> None:
+        super().__init__(source)
+        self._sage = source
+
+    def run(self, parsed_args: argparse.Namespace) -> Iterator[str]:
+        """Run one command.
+
+        Yields:
+            Messages, one a line; a page of records as the many lines that it is. No last line break.
+        """
+        if parsed_args.command != "read":
+            yield from super().run(parsed_args)
+            return
+        self.logger.setLevel(logging.DEBUG if parsed_args.debug or is_platform_debug_log_enabled() else logging.INFO)
+        config = self._sage.read_config(parsed_args.config)
+        self.set_up_secret_filter(config, self._sage.spec(self.logger).connectionSpecification)
+        self.validate_connection(self._sage.spec(self.logger), config)
+        catalog, state = self._sage.read_catalog(parsed_args.catalog), self._sage.read_state(parsed_args.state)
+        for one in self._sage.read_pages(self.logger, config, catalog, state):
+            if isinstance(one, Records):
+                yield one.lines.decode().rstrip("\n")
+            else:
+                yield self.airbyte_message_to_string(one)
 
     @staticmethod
     def validate_connection(source_spec: ConnectorSpecification, config: Mapping[str, Any]) -> None:

@@ -40,6 +40,8 @@ from typing import Any, Final
 SECONDS: Final = len("YYYY-MM-DDThh:mm:ss")
 BUCKETS: Final = 16
 Item = Mapping[str, Any]
+Stamp = tuple[Any, Any]
+"""Id and `updated_at` of a record."""
 
 
 @dataclass(frozen=True)
@@ -99,20 +101,20 @@ class Sightings:
         self._pages: list[Sight] = []
         self._last_total = first_total
 
-    def note(self, items: Iterable[Any], sight: Sight) -> None:
+    def note(self, stamps: Iterable[Stamp], sight: Sight) -> None:
         """Note one page of the walk."""
         self._pages.append(sight)
         if sight.total is not None:
             self.fell = self.fell or (self._last_total is not None and sight.total < self._last_total)
             self._last_total = sight.total
-        self.look_again(items)
+        self.look_again(stamps)
 
-    def look_again(self, items: Iterable[Any]) -> None:
+    def look_again(self, stamps: Iterable[Stamp]) -> None:
         """Note records of the list that were asked for once more."""
-        cut, add = self._cut, self._untouched.append
-        for item in items:
-            if isinstance(item, dict) and str(item.get("updated_at") or "")[:SECONDS] < cut:
-                add(hash(item.get("id")))
+        cut = self._cut
+        self._untouched.extend(
+            hash(one) for one, updated_at in stamps if not isinstance(updated_at, str) or updated_at[:SECONDS] < cut
+        )
 
     @property
     def pages(self) -> int:
