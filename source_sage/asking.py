@@ -26,6 +26,7 @@ from source_sage.transport import TRIES, Answer, NoGoodAnswer, Transport
 
 TRIES_BEFORE_SHRINKING: Final = 3
 PAGES_THAT_WAIT_PER_WORKER: Final = 2
+BYTES_THAT_WAIT: Final = 12_000_000
 T = TypeVar("T")
 _Taken = tuple[Envelope, T]
 
@@ -39,19 +40,32 @@ class Askers:
 
     def __init__(self, workers: int) -> None:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="ask")
-        self._room = threading.Semaphore(PAGES_THAT_WAIT_PER_WORKER * workers)
+        self._lock = threading.Lock()
+        self._pages = PAGES_THAT_WAIT_PER_WORKER * workers
+        self._bytes = BYTES_THAT_WAIT
 
     def ask(self, get: Callable[..., T], *args: Any) -> Future[T]:
         """Ask for what somebody waits for."""
         return self._pool.submit(get, *args)
 
-    def ask_ahead(self, get: Callable[..., T], *args: Any) -> Future[T] | None:
-        """Ask for what will be wanted soon, if there is room for it; `taken` gives the room back."""
-        return self._pool.submit(get, *args) if self._room.acquire(blocking=False) else None
+    def ask_ahead(self, size: int, get: Callable[..., T], *args: Any) -> Future[T] | None:
+        """Ask for what will be wanted soon; None if too much of that waits already.
 
-    def taken(self) -> None:
+        Args:
+            size: how many bytes it will take while it waits; `taken` gives the room back.
+        """
+        with self._lock:
+            if self._pages <= 0 or self._bytes <= 0:
+                return None
+            self._pages -= 1
+            self._bytes -= size
+        return self._pool.submit(get, *args)
+
+    def taken(self, size: int) -> None:
         """Note that something asked for ahead was taken or is not wanted any more."""
-        self._room.release()
+        with self._lock:
+            self._pages += 1
+            self._bytes += size
 
     def close(self) -> None:
         """Ask for nothing more; requests that run are left to their end."""
@@ -108,7 +122,7 @@ class ListAsker:
                 envelope, taken = answer.taken
                 new = walk.take(envelope)
                 shortest = envelope.total or 0
-                asking.look_ahead(walk, shortest)
+                asking.look_ahead(walk, shortest, answer.size)
                 asked = utc_text(answer.moment - dt.timedelta(seconds=answer.took))
                 sight = Sight(walk.rows, envelope.total, asked, utc_text(answer.moment))
                 yield Page(taken if new else None, sight, answer.moment, walk.aligned)
@@ -151,14 +165,13 @@ class _Asking(Generic[T]):
         self._askers = asker.askers
         self._params = params
         self._take = take
-        self._ahead: dict[int, Future[Answer[_Taken[T]]]] = {}
+        self._ahead: dict[int, tuple[Future[Answer[_Taken[T]]], int]] = {}
 
     def page(self, walk: PageWalk, shortest: int) -> Answer[_Taken[T]] | None:
         """The page that the walk wants next; None where it kept failing and is to be asked for in halves."""
         try:
             if walk.at_full_size and walk.page in self._ahead:
-                self._askers.taken()
-                answer = self._ahead.pop(walk.page).result()
+                answer = self._pop(walk.page).result()
                 total = answer.taken[0].total
                 if total is None or total >= shortest:
                     return answer
@@ -170,25 +183,34 @@ class _Asking(Generic[T]):
                 return None
             raise
 
-    def look_ahead(self, walk: PageWalk, total: int) -> None:
-        """Ask for the pages after this one, as far as there is room; forget those that smaller pages went past."""
+    def look_ahead(self, walk: PageWalk, total: int, size: int) -> None:
+        """Ask for the pages after this one, as far as there is room; forget those that smaller pages went past.
+
+        Args:
+            walk: stands before the next page.
+            total: length of the list.
+            size: bytes of the page before it.
+        """
         for past in [number for number in self._ahead if number < walk.page and walk.at_full_size]:
-            self._ahead.pop(past).cancel()
-            self._askers.taken()
+            self._pop(past).cancel()
         for number in walk.ahead(total):
             if number in self._ahead:
                 continue
             params = _paged(self._params, number, self._asker.facts.page_size)
-            asked = self._askers.ask_ahead(self._asker.get, params, TRIES_BEFORE_SHRINKING, self._take)
+            asked = self._askers.ask_ahead(size, self._asker.get, params, TRIES_BEFORE_SHRINKING, self._take)
             if asked is None:
                 return
-            self._ahead[number] = asked
+            self._ahead[number] = asked, size
 
     def forget(self) -> None:
         """Ask for nothing more."""
-        for unwanted in self._ahead.values():
-            unwanted.cancel()
-            self._askers.taken()
+        for unwanted in list(self._ahead):
+            self._pop(unwanted).cancel()
+
+    def _pop(self, number: int) -> Future[Answer[_Taken[T]]]:
+        asked, size = self._ahead.pop(number)
+        self._askers.taken(size)
+        return asked
 
 
 def _paged(params: Mapping[str, str], page: int, size: int) -> dict[str, str]:

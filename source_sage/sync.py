@@ -50,6 +50,7 @@ from source_sage.transport import Transport
 logger = logging.getLogger("airbyte.source-sage")
 
 PUT_SECONDS: Final = 0.2
+BATCHES_THAT_WAIT: Final = 2
 
 
 @dataclass
@@ -106,7 +107,7 @@ class Sync:
         self._clock = clock
         self._stop = threading.Event()
         self._askers = Askers(config.num_workers)
-        self._queue: queue.Queue[_Item] = queue.Queue(maxsize=config.num_workers)
+        self._queue: queue.Queue[_Item] = queue.Queue(maxsize=BATCHES_THAT_WAIT)
         self._runs = [
             StreamRun(
                 facts,

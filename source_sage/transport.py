@@ -53,11 +53,13 @@ class Answer(Generic[T]):
         taken: what was made of the JSON object.
         moment: Sage's clock when it answered (HTTP `Date`, whole seconds, UTC), else this machine's.
         took: seconds from the request to the answer.
+        size: of the answer, in bytes.
     """
 
     taken: T
     moment: dt.datetime
     took: float
+    size: int
 
 
 class Transport:
@@ -125,7 +127,8 @@ class Transport:
                 if response.ok and response.status_code < 300:
                     took = self._clock.monotonic() - began
                     _require_echo(response, business_id)
-                    return Answer(self._taken(response, list_expected, take), self._moment(response), took)
+                    taken = self._taken(response, list_expected, take)
+                    return Answer(taken, self._moment(response), took, len(response.content))
             except (requests.exceptions.RequestException, _BrokenAnswer) as caught:
                 problem = caught
             finally:
