@@ -30,6 +30,7 @@ LISTS = [name for name, facts in EVERY_STREAM.items() if facts.class_name.endswi
 FRENCH = {"business_activity_types", "legal_form_types"}
 BRITISH_LISTS = [name for name in LISTS if name not in FRENCH]
 CHANGING = [name for name in BRITISH_LISTS if EVERY_STREAM[name].changes]
+LINES = [name for name, facts in EVERY_STREAM.items() if facts.parents]
 
 
 def key_of(facts: StreamFacts, row: dict[str, Any]) -> tuple[Any, ...]:
@@ -71,6 +72,34 @@ def test_rows_equal_the_books_at_sage(name: str, box: Sandbox, first_sync: Outpu
     assert differences == []
 
 
+@pytest.mark.parametrize("name", LINES)
+def test_lines_equal_the_books_at_sage(name: str, box: Sandbox, first_sync: Output) -> None:
+    facts = EVERY_STREAM[name]
+    parents = [
+        (parent, field, item) for parent, field in facts.parents.items() for item in box.businesses[0].rows(parent)
+    ]
+    truth = {(item["id"], line["id"]): (item, line) for _, field, item in parents for line in item[field]}
+    rows = {(row[facts.parent_key], row["id"]): row for row in first_sync.rows(name)}
+    assert set(rows) == set(truth)
+    if len(facts.parents) > 1:
+        streams = {item["id"]: parent for parent, _, item in parents}
+        assert {row["parent_stream"] for row in rows.values()} == set(facts.parents)
+        assert all(row["parent_stream"] == streams[row[facts.parent_key]] for row in rows.values())
+    differences = []
+    for key, (item, line) in truth.items():
+        carried = {field: item[field] for field in ("updated_at", *facts.carried) if field in item}
+        own = {f"line_{field}" if field in carried else field: value for field, value in line.items()}
+        differences += list(unequal({**own, **carried}, rows[key], name))
+    assert differences == []
+
+
+def test_lines_are_exactly_the_fields_that_their_schema_declares(first_sync: Output) -> None:
+    for name in LINES:
+        declared = EVERY_STREAM[name].schema_["properties"].keys()
+        assert {field for row in first_sync.rows(name) for field in row} <= declared, name
+    assert [one for one in first_sync.log("WARN") if "undeclared" in one] == []
+
+
 def unequal(theirs: Any, ours: Any, path: str) -> Iterator[str]:
     """Where a row is not what Sage sent, by rules of their own: equal numbers, `""` is null only where typed so."""
     if isinstance(theirs, dict) and isinstance(ours, dict):
@@ -102,6 +131,7 @@ def test_a_first_sync_costs_a_request_a_page_and_one_to_see_that_a_long_list_sto
         expected[name] = pages + (pages > 1 and EVERY_STREAM[name].changes)
     asked = Counter(one.list for one in box.requests if one.list in expected)
     assert dict(asked) == expected
+    assert not {one.list for one in box.requests} & set(LINES)
     assert any(pages > 2 for pages in expected.values())
     assert not any(one.past_end for one in box.requests)
 
