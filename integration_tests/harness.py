@@ -234,6 +234,10 @@ class Destination:
         """The rows that are there, without those marked as deleted."""
         return [row for row in self._rows[name].values() if not row.get("is_deleted")]
 
+    def all_rows(self, name: str) -> list[Row]:
+        """All rows, those marked as deleted too, as they stand in the table."""
+        return list(self._rows[name].values())
+
     def lines(self, name: str) -> list[Row]:
         """The lines that are live, by the rule that docs/tie-out.sql uses too.
 
