@@ -1,5 +1,5 @@
--- Do the books in the warehouse tie out? One statement, plain SQL that runs alike in DuckDB and PostgreSQL (15 or newer),
--- over the tables as an Airbyte destination or PyAirbyte writes them. Set the schema first:
+-- Do the books in the warehouse tie out? One statement, plain SQL that runs alike in DuckDB and PostgreSQL, over the
+-- tables as an Airbyte destination or PyAirbyte writes them. Set the schema first:
 --   DuckDB:      USE sage;                       PostgreSQL:  SET search_path TO sage;
 --
 -- It gives one verdict a check and business, and below it one row for each thing that differs:
