@@ -223,3 +223,30 @@ def test_deletions_alone_cost_no_request(box: Sandbox, streams: dict[str, Messag
     output = run("read", box.config(), catalog=catalog_of(streams.values(), ["deleted_records"]))
     assert output.statuses("deleted_records") == ["STARTED", "COMPLETE"]
     assert [one.list for one in box.requests] == ["businesses"]
+
+
+@pytest.mark.parametrize(
+    ("dates", "months"),
+    [
+        ({"start_date": "2026-02-10", "end_date": "2026-04-05"}, ["02-10 02-28", "03-01 03-31", "04-01 04-05"]),
+        ({"start_date": "2026-02-10", "end_date": "2026-02-20", "include_historical_data": True}, ["02-10 02-20"]),
+    ],
+)
+def test_the_trial_balance_is_that_of_sage_month_by_month(
+    dates: dict[str, Any], months: list[str], streams: dict[str, Message], box: Sandbox
+) -> None:
+    box.clear_requests()
+    catalog = catalog_of(streams.values(), ["trial_balance"])
+    rows = run("read", {**box.config(), **dates}, catalog=catalog).rows("trial_balance")
+    assert len(box.requests) == 1 + len(months)
+    truth = {}
+    for first, last in (month.split() for month in months):
+        report: dict[str, Any] = box.businesses[0].books.trial_balance(f"2026-{first}", f"2026-{last}")
+        for account in report["ledger_accounts"]:
+            sides = {name: account[name] for name in ("debit", "credit")}
+            for name in ("opening", "closing"):
+                sides |= {f"{name}_{side}": amount for side, amount in account[f"{name}_balance"].items()}
+            truth[f"2026-{first}", f"2026-{last}", account["id"]] = sides
+    found = {(row["from_date"], row["to_date"], row["ledger_account_id"]): row for row in rows}
+    assert set(found) == set(truth)
+    assert [text for key, sides in truth.items() for text in unequal(sides, found[key], "trial_balance")] == []
