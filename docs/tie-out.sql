@@ -21,8 +21,9 @@
 --     Data is on) and no End Date lies behind the newest change. A journal posted by hand to the account is a
 --     difference, and so is a revaluation of foreign currency: they are in the ledger and in no document.
 --
--- Streams needed: all of the groups Financial Data and Customer Data that are named below, read by one sync that ended
--- well; append-dedup. A line is live if no row of its parent is newer by (updated_at, read_at) and it is not deleted.
+-- Streams needed: those of the groups Financial Data and Customer Data that are named below, with `businesses`, read by
+-- one sync that ended well, append-dedup (trial_balance: overwrite or dedup). A line is live if no row of its parent is
+-- newer by (updated_at, read_at) and it is not deleted.
 
 WITH entries AS (
     SELECT

@@ -221,7 +221,7 @@ def test_the_books_tie_out_after_each_day_of_business() -> None:
     ],
 )
 def test_what_the_chosen_dates_do_not_allow_is_not_checked(config: dict[str, Any], unchecked: list[str]) -> None:
-    with Sandbox(size="tiny", seed=5, until="2026-06-15") as box:
+    with Sandbox(size="small", seed=5, until="2026-06-15") as box:
         books = Books(box, **config)
         books.sync()
         found = {check: verdict for (_, check), verdict in verdicts(books.answers()).items()}
