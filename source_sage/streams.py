@@ -43,6 +43,13 @@ class StreamFacts(BaseModel):
     attributes: str = "all"
     deleted_since_min: str | None = None
     query: dict[str, str] = Field(default_factory=dict)
+    parents: dict[str, str] = Field(default_factory=dict)
+    carried: tuple[str, ...] = ()
+
+    @property
+    def parent_key(self) -> str:
+        """Where a stream of lines has its parent's id."""
+        return self.primary_key[1]
 
     @property
     def cursor_field(self) -> str | None:
@@ -82,6 +89,12 @@ def manifest() -> dict[str, Any]:
     raw = safe_load_yaml((PACKAGE / "manifest.yaml").read_text(encoding="utf-8"))
     resolved = ManifestReferenceResolver().preprocess_manifest(raw)
     return dict(ManifestComponentTransformer().propagate_types_and_parameters("", resolved, {}))
+
+
+def every_stream() -> dict[str, StreamFacts]:
+    """All streams of the manifest by name, whatever the toggles say."""
+    entries = (stream for entry in manifest()["streams"] for stream in entry.get("streams", [entry]))
+    return {facts.name: facts for facts in map(_facts, entries)}
 
 
 def streams_of(config: SageConfig) -> list[StreamFacts]:
