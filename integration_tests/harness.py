@@ -203,10 +203,16 @@ class Destination:
     """
 
     def __init__(self, catalog: dict[str, Any]) -> None:
-        self._streams = {one["stream"]["name"]: one for one in catalog["streams"]}
-        self._rows: dict[str, dict[tuple[Any, ...], Row]] = {name: {} for name in self._streams}
+        self._rows: dict[str, dict[tuple[Any, ...], Row]] = {}
+        self.select(catalog)
         self._fresh: set[str] = set()
         self.state: dict[str, Message] = {}
+
+    def select(self, catalog: dict[str, Any]) -> None:
+        """Take other streams from now on; what is there stays, as in a warehouse."""
+        self._streams = {one["stream"]["name"]: one for one in catalog["streams"]}
+        for name in self._streams:
+            self._rows.setdefault(name, {})
 
     def begin(self) -> None:
         """A new run begins: streams that come whole are emptied at their first row."""
@@ -235,5 +241,5 @@ class Destination:
         return [row for row in self._rows[name].values() if not row.get("is_deleted")]
 
     def saved(self) -> list[Message]:
-        """The state to go on from."""
-        return list(self.state.values())
+        """The state to go on from, of the streams selected now."""
+        return [state for name, state in self.state.items() if name in self._streams]
