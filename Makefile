@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 DEMO_BIN = .venv-demo/bin
 
-.PHONY: install demo test torture lint lock clean
+.PHONY: install demo test torture resume lint lock clean
 
 install: .venv/installed
 
@@ -16,6 +16,10 @@ test: .venv/installed
 # The convergence property, thousands of times: about a second an example.
 torture: .venv/installed
 	TORTURE_EXAMPLES=$${TORTURE_EXAMPLES:-2000} $(BIN)/pytest integration_tests/test_convergence.py --timeout 0
+
+# A first read of 200,000 rows, killed at random moments; `make test` does the same with fewer. A few minutes.
+resume: .venv/installed
+	RESUME_FULL=1 $(BIN)/pytest integration_tests/test_resume.py -s
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from integration_tests.harness import Destination, Message, Output, Row, catalog_of, discover, run
 from integration_tests.sandbox import Company, Sandbox
 from integration_tests.sandbox.requestlog import Logged
 from integration_tests.test_streams import EVERY_STREAM, unequal
+from source_sage import streams
 from source_sage.clock import Clock
 
 LONG_AGO, FAR_OFF = "0001-01-01", "9999-12-31"
@@ -44,6 +46,21 @@ class SandboxClock(Clock):
         self.slept.append(seconds)
         self._box.clock.advance(seconds)
         self._woken()
+
+
+@contextmanager
+def page_size(rows: int) -> Iterator[None]:
+    """Pages of so many rows instead of 200, by the manifest, so that a small company has many of them."""
+    entries = [stream for entry in streams.manifest()["streams"] for stream in entry.get("streams", [entry])]
+    strategies = [entry["retriever"]["paginator"]["pagination_strategy"] for entry in entries]
+    full = strategies[0]["page_size"]
+    for strategy in strategies:
+        strategy["page_size"] = rows
+    try:
+        yield
+    finally:
+        for strategy in strategies:
+            strategy["page_size"] = full
 
 
 class Pipeline:
