@@ -230,7 +230,8 @@ class Destination:
             self._fresh.discard(name)
             self._rows[name].clear()
         stream = self._streams[name]["stream"]
-        key = tuple(row[part[0]] for part in stream["source_defined_primary_key"])
+        key = tuple(row.get(part[0]) for part in stream["source_defined_primary_key"])
+        assert all(key), f"a row of {name} without a key"
         known = self._rows[name].get(key)
         cursor = (stream.get("default_cursor_field") or [None])[0]
         if known is None or cursor is None or (row.get(cursor) or "") >= (known.get(cursor) or ""):
