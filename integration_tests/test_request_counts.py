@@ -1,0 +1,120 @@
+"""What quiet data costs: a request a page, and at most one more for a list of several pages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import pytest
+
+from integration_tests.pipeline import Pipeline
+from integration_tests.sandbox import Sandbox
+from integration_tests.test_streams import EVERY_STREAM
+
+PAGE_SIZE = 200
+# One request tells whether a list of several pages stood still while it was read.
+STATED_CONSTANT = 1
+SORTED = ("sales_invoices", "contact_payments")
+LISTS = (*SORTED, "ledger_entries", "transactions", "journals", "addresses", "contacts", "countries")
+DELETABLE = tuple(name for name in LISTS if EVERY_STREAM[name].tombstones)
+CHANGING = tuple(name for name in LISTS if EVERY_STREAM[name].changes)
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[Sandbox]:
+    """Lists of one page to one hundred."""
+    with Sandbox(ledger_entries=20_000, seed=13, token_life=10**9) as sandbox:
+        sandbox.clock.advance(86_400)
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def pipeline(box: Sandbox) -> Pipeline:
+    """A connection after its first read."""
+    connection = Pipeline(box, LISTS)
+    assert connection.sync().failure is None
+    return connection
+
+
+def pages(rows: int) -> int:
+    return max(1, math.ceil(rows / PAGE_SIZE))
+
+
+def assert_cost(pipeline: Pipeline, name: str, least: int) -> None:
+    """A list costs its pages, and the stated constant if there are several."""
+    asked = pipeline.asked(name)
+    most = least + (STATED_CONSTANT if least > 1 and EVERY_STREAM[name].changes else 0)
+    assert least <= len(asked) <= most, f"{name}: {len(asked)} requests for {least} pages"
+    assert not any(one.past_end or one.status != 200 for one in asked)
+    assert len({str(sorted(one.params.items())) for one in asked}) == len(asked), "asked twice for the same"
+
+
+def test_a_first_read(box: Sandbox) -> None:
+    connection = Pipeline(box, LISTS)
+    output = connection.sync()
+    assert output.failure is None
+    connection.assert_equal()
+    counts = {name: pages(len(connection.truth(name))) for name in LISTS}
+    assert max(counts.values()) >= 100
+    assert len([name for name in LISTS if counts[name] > 2]) >= 6
+    for name, count in counts.items():
+        assert_cost(connection, name, count)
+    assert len(box.requests) == sum(len(connection.asked(name)) for name in LISTS) + 1  # and /businesses
+
+
+@pytest.mark.parametrize(("start", "end"), [(0.3, 0.6), (0.5, None), (0.95, 0.97)])
+def test_a_first_read_of_some_dates(start: float, end: float | None, box: Sandbox) -> None:
+    days = sorted(row["date"] for row in box.businesses[0].rows("transactions"))
+    dates = {"start_date": days[int(start * len(days))], **({"end_date": days[int(end * len(days))]} if end else {})}
+    dated = [name for name in LISTS if EVERY_STREAM[name].dates]
+    connection = Pipeline(box, dated, **dates)
+    assert connection.sync().failure is None
+    connection.assert_equal()
+    for name in dated:
+        assert_cost(connection, name, pages(len(connection.truth(name))))
+
+
+def test_a_second_read_of_quiet_lists(pipeline: Pipeline) -> None:
+    assert pipeline.sync().failure is None
+    assert pipeline.sync().failure is None
+    for name in CHANGING:
+        assert len(pipeline.asked(name)) == 1 + EVERY_STREAM[name].tombstones
+    pipeline.assert_equal()
+
+
+def test_a_second_read_of_many_changes(box: Sandbox, pipeline: Pipeline) -> None:
+    company = box.businesses[0]
+    box.clock.advance(3600)
+    for name in CHANGING:
+        for row in company.rows(name)[:450]:
+            company.update(name, row["id"])
+    box.clock.advance(600)
+    output = pipeline.sync()
+    assert output.failure is None
+    for name in CHANGING:
+        rows = len(output.rows(name))
+        assert rows == min(450, len(company.rows(name)))
+        asked = len(pipeline.asked(name)) - EVERY_STREAM[name].tombstones
+        assert pages(rows) <= asked <= pages(rows) + STATED_CONSTANT
+    pipeline.assert_equal()
+
+
+def test_a_second_read_of_many_deletions(box: Sandbox, pipeline: Pipeline) -> None:
+    company = box.businesses[0]
+    box.clock.advance(3600)
+    for name in ("addresses", "contacts", "journals"):
+        for row in company.rows(name)[:405]:
+            company.delete(name, row["id"])
+    box.clock.advance(600)
+    output = pipeline.sync()
+    assert output.failure is None
+    for name in ("addresses", "contacts", "journals"):
+        gone = len([row for row in output.rows(name) if row.get("is_deleted")])
+        assert gone >= 405
+        assert len([one for one in pipeline.asked(name) if "deleted_since" in one.params]) == pages(gone)
+        assert len(pipeline.asked(name)) <= pages(gone) + 1 + STATED_CONSTANT
+    pipeline.assert_equal()
+    box.clock.advance(600)
+    assert pipeline.sync().failure is None
+    for name in CHANGING:
+        assert len(pipeline.asked(name)) == 1 + EVERY_STREAM[name].tombstones
