@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 DEMO_BIN = .venv-demo/bin
 
-.PHONY: install demo test torture resume lint lock clean
+.PHONY: install demo test pyairbyte torture resume lint lock clean
 
 install: .venv/installed
 
@@ -12,6 +12,9 @@ demo: .venv-demo/installed
 
 test: .venv/installed
 	$(BIN)/pytest
+
+pyairbyte: .venv/installed .venv-demo/installed
+	$(BIN)/pytest -m pyairbyte
 
 # The convergence property, thousands of times: about a second an example.
 torture: .venv/installed
@@ -26,7 +29,7 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Two environments: PyAirbyte, which only the demo uses, pins some of the connector's dependencies otherwise.
+# Two environments: PyAirbyte, for the demo and `make pyairbyte`, pins some of the connector's dependencies otherwise.
 .venv/installed: requirements/tools.txt requirements/dev.txt pyproject.toml
 	$(PYTHON) scripts/make_venv.py .venv requirements/dev.txt
 	touch $@
