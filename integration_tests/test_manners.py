@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from integration_tests.pipeline import Pipeline
+from integration_tests.pipeline import Pipeline, page_size
 from integration_tests.sandbox import Company, Sandbox, faults
 
 # In order of creation and with tombstones; without a sort; without tombstones; tiny ones of two kinds.
@@ -19,7 +19,7 @@ STREAMS = ("sales_invoices", "contacts", "addresses", "transactions", "bank_tran
 MANNERS: dict[str, dict[str, Any]] = {
     "as documented": {},
     "$total missing": {"total_goes_missing": True},
-    "$total counts no further than 300": {"total_cap": 300},
+    "$total counts no further than 100": {"total_cap": 100},
     "$next missing": {"next_goes_missing": True},
     "neither $total nor $next": {"total_goes_missing": True, "next_goes_missing": True},
     "from_date and to_date exclusive": {"dates_inclusive": False},
@@ -34,8 +34,8 @@ CLOCKS = {"clocks agree": 0, "our clock 5 minutes behind": -300, "our clock 5 mi
 
 @pytest.fixture
 def box() -> Iterator[Sandbox]:
-    """Two pages and more of each list that is not tiny."""
-    with Sandbox(ledger_entries=9_000, seed=6, token_life=10**9) as sandbox:
+    """Six pages and more of each list that is not tiny."""
+    with Sandbox(size="small", seed=6, token_life=10**9) as sandbox, page_size(20):
         sandbox.clock.advance(86_400)
         yield sandbox
 
@@ -51,7 +51,7 @@ def leave(box: Sandbox, name: str, page: int) -> None:
 
     def delete(_: str, __: int, company: Company) -> None:
         box.clock.advance(1)
-        company.delete(name, company.rows(name)[25]["id"])
+        company.delete(name, company.rows(name)[5]["id"])
 
     box.faults.add(
         faults.before_page(delete),

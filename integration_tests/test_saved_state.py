@@ -186,18 +186,17 @@ WIDER: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("first_read", ["ends", "is killed"])
-@pytest.mark.parametrize("wider_read", ["ends", "is killed"])
+@pytest.mark.parametrize("reads", ["end", "are killed"])
 @pytest.mark.parametrize("what", WIDER)
-def test_wider_dates_read_again(what: str, wider_read: str, first_read: str, box: Sandbox, lead: Company) -> None:
+def test_wider_dates_read_again(what: str, reads: str, box: Sandbox, lead: Company) -> None:
     before, after = WIDER[what]
     pipeline = Pipeline(box, STREAMS, account_id=lead.id, **before)
-    assert pipeline.sync(kill_after=60 if first_read == "is killed" else None).failure is None
+    assert pipeline.sync(kill_after=60 if reads == "are killed" else None).failure is None
     few = len(pipeline.destination.rows("transactions"))
     a_little_business(lead)
     box.clock.advance(3600)
     pipeline.config = box.config(account_id=lead.id, **after)
-    if wider_read == "is killed":
+    if reads == "are killed":
         pipeline.sync(kill_after=90)
         a_little_business(lead)
         box.clock.advance(60)

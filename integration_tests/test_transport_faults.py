@@ -13,13 +13,14 @@ from email.utils import format_datetime
 import pytest
 
 from integration_tests.harness import Output
-from integration_tests.pipeline import Pipeline, SandboxClock, is_walk, rows_answered
+from integration_tests.pipeline import Pipeline, SandboxClock, is_walk, page_size, rows_answered
 from integration_tests.sandbox import Sandbox, faults
 from integration_tests.sandbox.faults import Action, Call
 from source_sage import transport
 
-# Eight pages without tombstones, three pages without, two with, one with, and one that always comes whole.
+# Many pages without tombstones, a few without, two with, one with, and one that always comes whole.
 STREAMS = ("ledger_entries", "transactions", "addresses", "contacts", "countries")
+SMALL_PAGE = 40
 SERVER_ERRORS = (408, 500, 502, 503, 504, *range(520, 528))
 
 
@@ -34,11 +35,18 @@ def pipeline(box: Sandbox) -> Pipeline:
     return Pipeline(box, STREAMS)
 
 
+@pytest.fixture
+def quick() -> Iterator[Pipeline]:
+    """A small company with small pages."""
+    with Sandbox(size="tiny", seed=5, token_life=10**9) as box, page_size(SMALL_PAGE):
+        yield Pipeline(box, STREAMS)
+
+
 def assert_survived(pipeline: Pipeline, fault: Action) -> None:
     """A first read with the fault at a page of each list, then an incremental one with it at everything asked."""
     box, company = pipeline.box, pipeline.box.businesses[0]
     for name in STREAMS:
-        box.faults.add(fault, path=f"*/{name}", nth=2 if len(pipeline.truth(name)) > 200 else 1)
+        box.faults.add(fault, path=f"*/{name}", nth=2 if len(pipeline.truth(name)) > SMALL_PAGE else 1)
     struck(pipeline, pipeline.sync(), len(STREAMS))
     pipeline.assert_equal()
 
@@ -67,8 +75,8 @@ def struck(pipeline: Pipeline, output: Output, least: int) -> None:
 
 
 @pytest.mark.parametrize("code", SERVER_ERRORS)
-def test_a_server_error(code: int, pipeline: Pipeline) -> None:
-    assert_survived(pipeline, faults.status(code))
+def test_a_server_error(code: int, quick: Pipeline) -> None:
+    assert_survived(quick, faults.status(code))
 
 
 WHOLE_BUT_WRONG: dict[str, Callable[[], Action]] = {
@@ -87,8 +95,8 @@ WHOLE_BUT_WRONG: dict[str, Callable[[], Action]] = {
 
 
 @pytest.mark.parametrize("what", WHOLE_BUT_WRONG)
-def test_an_answer_that_is_no_list(what: str, pipeline: Pipeline) -> None:
-    assert_survived(pipeline, WHOLE_BUT_WRONG[what]())
+def test_an_answer_that_is_no_list(what: str, quick: Pipeline) -> None:
+    assert_survived(quick, WHOLE_BUT_WRONG[what]())
 
 
 CUT: dict[str, Callable[[], Action]] = {
@@ -100,13 +108,13 @@ CUT: dict[str, Callable[[], Action]] = {
 
 
 @pytest.mark.parametrize("what", CUT)
-def test_a_connection_that_breaks(what: str, pipeline: Pipeline) -> None:
-    assert_survived(pipeline, CUT[what]())
+def test_a_connection_that_breaks(what: str, quick: Pipeline) -> None:
+    assert_survived(quick, CUT[what]())
 
 
-def test_a_read_time_out(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_time_out(quick: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "READ_TIMEOUT_SECONDS", 0.3)
-    assert_survived(pipeline, faults.hang(0.6, then_drop=True))
+    assert_survived(quick, faults.hang(0.6, then_drop=True))
 
 
 def test_a_connect_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,8 +184,8 @@ def test_a_429_waits_as_asked_and_goes_on(kind: str, box: Sandbox, pipeline: Pip
 
 
 @pytest.mark.parametrize("kind", ["seconds", "http-date", "absent"])
-def test_a_429_strikes_at_every_list(kind: str, box: Sandbox, pipeline: Pipeline) -> None:
-    assert_survived(pipeline, Throttled(box, kind, 20).action())
+def test_a_429_strikes_at_every_list(kind: str, quick: Pipeline) -> None:
+    assert_survived(quick, Throttled(quick.box, kind, 20).action())
 
 
 @pytest.mark.parametrize("kind", ["seconds", "http-date", "absent"])
