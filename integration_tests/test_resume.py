@@ -153,6 +153,7 @@ def test_rows_changed_and_deleted_between_kill_and_resume_are_right(seed: int, o
             between_the_runs(box.businesses[0], rng)
             box.clock.advance(rng.choice([1, 30, 5_000]))
         assert pipeline.sync().failure is None
+        pipeline.assert_equal()
         between_the_runs(box.businesses[0], rng)
         box.clock.advance(5)
         assert pipeline.sync().failure is None
