@@ -75,7 +75,7 @@ def test_the_run_ends_and_the_next_goes_on_after_the_time_it_named(after: int, k
     box.faults.clear()
     box.clock.advance(HOURS * 3600)
     company = box.businesses[0]
-    company.update(LEDGER, company.rows(LEDGER)[3]["id"])
+    company.update("contacts", company.rows("contacts")[3]["id"])
     company.delete("addresses", company.rows("addresses")[2]["id"])
     company.create("contacts")
     box.clock.advance(10)

@@ -78,6 +78,25 @@ def test_a_first_read_killed_at_any_moment_repeats_little(kills: list[int], ledg
     pipeline.assert_equal()
 
 
+def test_a_few_changes_between_kill_and_resume_repeat_little() -> None:
+    """A business goes on while a long read is down. Each change moves the other rows by one place at most."""
+    rng = random.Random(3)  # noqa: S311
+    with Sandbox(ledger_entries=ROWS, seed=8, token_life=10**9) as box, page_size(PAGE_SIZE):
+        box.clock.advance(86_400)
+        company = box.businesses[0]
+        pipeline = Pipeline(box, [LEDGER])
+        measured_sync(pipeline, ROWS * 9 // 10)
+        box.clock.advance(300)
+        for row in rng.sample(company.rows(LEDGER), 3):
+            company.update(LEDGER, row["id"])
+        company.create("sales_invoices")
+        box.clock.advance(300)
+        repeated, over = measured_sync(pipeline, None)
+        print(f"{repeated} repeated, {over} requests over")  # noqa: T201
+        pipeline.assert_equal()
+        assert over <= REPEATED_PAGES
+
+
 def test_state_comes_every_fifty_pages_at_least(ledger: Sandbox) -> None:
     pipeline = Pipeline(ledger, [LEDGER])
     output = pipeline.sync()
