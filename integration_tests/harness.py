@@ -242,5 +242,5 @@ class Destination:
         return [row for row in self._rows[name].values() if not row.get("is_deleted")]
 
     def saved(self) -> list[Message]:
-        """The state to go on from, of the streams selected now."""
-        return [state for name, state in self.state.items() if name in self._streams]
+        """The state to go on from."""
+        return list(self.state.values())
