@@ -14,7 +14,7 @@ test: .venv/installed
 	$(BIN)/pytest
 
 pyairbyte: .venv/installed .venv-demo/installed
-	$(BIN)/pytest -m pyairbyte
+	$(BIN)/pytest integration_tests/test_pyairbyte.py -m pyairbyte
 
 # The convergence property, thousands of times: about a second an example.
 torture: .venv/installed

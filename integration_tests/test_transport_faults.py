@@ -219,7 +219,7 @@ def test_a_page_too_heavy_at_200_is_asked_for_in_halves_and_then_grows_back(
     assert len(set(ids)) == len(ids) == len(pipeline.truth("ledger_entries"))
     walk = [one for one in pipeline.asked("ledger_entries") if is_walk(one)]
     halves = [(400, 50), (450, 50), (500, 50), (550, 50)]
-    assert rows_answered(walk) == [(0, 200), (200, 200), *halves, *((row, 200) for row in range(600, 1600, 200))]
+    assert rows_answered(walk) == [(0, 200), (200, 200), *halves, *((row, 200) for row in range(600, len(ids), 200))]
     assert len([one for one in walk if one.status == code]) <= 12
 
 
