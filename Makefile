@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 DEMO_BIN = .venv-demo/bin
 
-.PHONY: install demo test torture lint lock clean
+.PHONY: install demo test pyairbyte torture resume lint lock clean
 
 install: .venv/installed
 
@@ -13,16 +13,23 @@ demo: .venv-demo/installed
 test: .venv/installed
 	$(BIN)/pytest
 
+pyairbyte: .venv/installed .venv-demo/installed
+	$(BIN)/pytest integration_tests/test_pyairbyte.py -m pyairbyte
+
 # The convergence property, thousands of times: about a second an example.
 torture: .venv/installed
 	TORTURE_EXAMPLES=$${TORTURE_EXAMPLES:-2000} $(BIN)/pytest integration_tests/test_convergence.py --timeout 0
+
+# A first read of 200,000 rows, killed at random moments; `make test` does the same with fewer. A few minutes.
+resume: .venv/installed
+	RESUME_FULL=1 $(BIN)/pytest integration_tests/test_resume.py -s
 
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Two environments: PyAirbyte, which only the demo uses, pins some of the connector's dependencies otherwise.
+# Two environments: PyAirbyte, for the demo and `make pyairbyte`, pins some of the connector's dependencies otherwise.
 .venv/installed: requirements/tools.txt requirements/dev.txt pyproject.toml
 	$(PYTHON) scripts/make_venv.py .venv requirements/dev.txt
 	touch $@
