@@ -7,20 +7,18 @@ join and two replacements. So a list of a million rows, each with an id of its o
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import re
 from collections.abc import Iterable
 from typing import Any, Final
 
 import orjson
 
+from benchmarks.facts import PAGE_SIZE, id_tag
 from integration_tests.sandbox import Sandbox
 
-PAGE_SIZE: Final = 200
 RECORDS_KEPT: Final = 1_000
 CACHED_BYTES: Final = 600_000_000
 INVOICE_BYTES: Final = 13_000
-BUSINESS_ID: Final = "0d40342d0287cd6b13555c54afca6c90"
 FIRST_MADE: Final = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 SECONDS_BETWEEN_PAGES: Final = 600
 
@@ -118,10 +116,4 @@ def _marked(name: str, index: int, row: dict[str, Any]) -> bytes:
 
 
 def _id(kind: str, index: int, line: int = 0) -> str:
-    tag = hashlib.sha256(kind.encode()).hexdigest()[:16]
-    return f"{_PAGE_MARK.decode()}{index % PAGE_SIZE:04x}{line:04x}{tag}"
-
-
-def id_tag(name: str) -> str:
-    """The last 16 digits that the ids of a list's rows have in common."""
-    return hashlib.sha256(name.encode()).hexdigest()[:16]
+    return f"{_PAGE_MARK.decode()}{index % PAGE_SIZE:04x}{line:04x}{id_tag(kind)}"

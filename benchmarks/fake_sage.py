@@ -25,10 +25,12 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from benchmarks.books import BUSINESS_ID, PAGE_SIZE, Books
+from benchmarks.books import Books
+from benchmarks.facts import BUSINESS_ID, PAGE_SIZE
 
 PREFIX: Final = "/v3.1/"
 LARGEST_HEAD: Final = 65_536
+PAGE_ROOM: Final = 4 << 20
 DATA_END: Final = "2025-06-01T00:00:00Z"
 REASONS: Final = {200: "OK", 400: "Bad Request", 404: "Not Found", 429: "Too Many Requests"}
 
@@ -93,7 +95,8 @@ class FakeSage:
         """Answer the requests of one connection, one after another, until the client closes it."""
         loop = asyncio.get_running_loop()
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
+        # Room for a whole page, so that the process need not come back to it.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PAGE_ROOM)
         pending = b""
         with sock, contextlib.suppress(ConnectionError):
             while True:

@@ -1,4 +1,7 @@
-"""A client that receives pages and looks at nothing: `receive.py ROOT LIST PAGES REQUESTS`. Prints the seconds it took."""
+"""A client that receives pages and looks at nothing: `receive.py ROOT LIST PAGES REQUESTS`.
+
+Prints the seconds it took.
+"""
 
 from __future__ import annotations
 

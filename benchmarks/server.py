@@ -11,9 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-ROOT: Final = Path(__file__).parents[1]
+from benchmarks.facts import PAGE_SIZE, ROOT
+
 SECONDS: Final = 120
-PAGE_SIZE: Final = 200
 PAGES_RECEIVED: Final = 20
 
 
