@@ -11,6 +11,7 @@ from typing import Any, Final
 from benchmarks import experiments, machine
 from benchmarks.experiments import Bench
 from benchmarks.facts import ROOT
+from benchmarks.figures import Figures
 from benchmarks.readers import OURS
 from benchmarks.server import Server
 
@@ -37,7 +38,7 @@ def main() -> int:
     results = json.loads(RESULTS.read_text())
     from benchmarks import chart, report  # not before: they take memory and time
 
-    figures = report.Figures(results)
+    figures = Figures(results)
     chart.draw(figures, ROOT / "docs" / "performance.svg")
     report.write(figures, ROOT / "docs" / "performance.md")
     wrong = [one for one in results["samples"] if one["trouble"]]

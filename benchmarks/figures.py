@@ -72,6 +72,12 @@ class Figures:
         mine, theirs = self._costs(experiment, reader), self._costs(experiment, other)
         return Spread.of([mine[number] / theirs[number] for number in mine if theirs.get(number, 0) > 0])
 
+    def more(self, experiment: str, reader: str, other: str, field: str) -> Spread | None:
+        """How much more of a field one reader takes than another, round by round."""
+        theirs = {one["round"]: one[field] for one in self.runs(experiment, other)}
+        mine = [one for one in self.runs(experiment, reader) if one["round"] in theirs]
+        return Spread.of([one[field] - theirs[one["round"]] for one in mine])
+
     def speed(self, experiment: str, reader: str) -> Spread | None:
         """Rows a second, net of the same round's run over empty lists."""
         return Spread.of([rows / took for rows, took in self._net(experiment, reader, "wall").values() if took > 0])

@@ -29,8 +29,8 @@ def described() -> dict[str, str]:
     python = subprocess.run([OURS / "python", "--version"], check=True, stdout=subprocess.PIPE, text=True)
     found["Python"] = python.stdout.split()[-1]
     for binaries in dict.fromkeys(PACKAGES.values()):
-        names = [name for name, place in PACKAGES.items() if place == binaries]
-        command = [binaries / "python", "-c", ASK_VERSION, *names]
+        names: list[str] = [name for name, place in PACKAGES.items() if place == binaries]
+        command: list[str | Path] = [binaries / "python", "-c", ASK_VERSION, *names]
         said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         found.update(zip(names, json.loads(said.stdout), strict=True))
     return found

@@ -59,9 +59,10 @@ def _head(figures: Figures) -> list[str]:
     )
     ceiling = figures.server_rows_a_second
     scale = "" if figures.scale == 1 else f" **A quick try: {figures.scale:g} of the rows.**"
+    rounds = f"{figures.rounds} round{'s' if figures.rounds > 1 else ''}"
     return [
         "",
-        f"{begun:%Y-%m-%d %H:%M} UTC, {figures.seconds / 60:.0f} minutes, {figures.rounds} rounds.{scale} "
+        f"{begun:%Y-%m-%d %H:%M} UTC, {figures.seconds / 60:.0f} minutes, {rounds}.{scale} "
         f"{machine['processor']}, {machine['cores']} cores, {machine['memory']}, {machine['system']}, "
         f"Python {machine['Python']}; {packages}. Over loopback the server alone gives "
         f"{ceiling['ledger_entries'] / 1e6:.1f} M ledger entries or {ceiling['sales_invoices'] / 1e6:.2f} M invoices "
@@ -72,7 +73,7 @@ def _head(figures: Figures) -> list[str]:
 
 def _targets(figures: Figures) -> list[str]:
     rows = [
-        [one.name, one.wanted, one.measured, {True: "yes", False: "**no**", None: "not measured"}[one.met]]
+        [one.name, one.wanted, one.measured, {True: "yes", False: "**no**", None: ""}[one.met]]
         for one in targets(figures)
     ]
     return ["### Targets", "", *_table(["", "target", "measured", "met"], rows), ""]
@@ -105,7 +106,7 @@ def _cost(figures: Figures, name: str) -> list[str]:
         "× source-sage",
         "start-up, CPU s",
         "start-up, s",
-        "peak MB",
+        "peak MB for those rows",
         "requests",
     ]
     return [f"### {COST_TITLES[name]}", "", *_table(header, rows), ""]
@@ -128,7 +129,9 @@ def _latency(figures: Figures, name: str) -> list[str]:
     titles = [f"{latency * 1000:.0f} ms, s" for latency in experiments.LATENCIES]
     header = ["reader", *titles, "requests/s at 300 ms", "at once", "rows", "requests"]
     runs = max(one["round"] for one in figures.runs(name)) + 1
-    wall = f"Wall time with start-up, median of {runs}; {experiments.MANY_WORKERS} workers where the reader has any."
+    wall = (
+        f"Wall time with start-up, median of {runs}; {experiments.MANY_WORKERS} workers where a reader takes a number."
+    )
     return [f"### {LATENCY_TITLES[name]}, waiting for every answer", "", wall, "", *_table(header, rows), ""]
 
 

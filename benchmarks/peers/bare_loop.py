@@ -26,7 +26,7 @@ def main(url: str, business_id: str, streams: list[str]) -> None:
             response.raise_for_status()
             body = orjson.loads(response.content)
             end = b',"emitted_at":%d}}\n' % (time.time() * 1000)
-            lines = []
+            lines: list[bytes] = []
             for record in body["$items"]:
                 shape(record)
                 record["business_id"] = business_id

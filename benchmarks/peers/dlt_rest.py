@@ -46,7 +46,7 @@ def resource(stream: str) -> dict[str, Any]:
             "initial_value": "2000-01-01T00:00:00Z",
         }
     endpoint = {"path": stream, "params": params, "data_selector": "'$items'", "paginator": SagePages()}
-    return {**made, "endpoint": endpoint, "parallelized": True}
+    return {**made, "endpoint": endpoint}
 
 
 def main(step: str, url: str, business_id: str, folder: str, streams: list[str]) -> None:
@@ -59,7 +59,8 @@ def main(step: str, url: str, business_id: str, folder: str, streams: list[str])
                 "headers": {"X-Business": business_id},
             },
             "resources": [resource(stream) for stream in streams],
-        }
+        },
+        parallelized=True,
     )
     pipeline = dlt.pipeline("bench", destination=dlt.destinations.dummy(), pipelines_dir=folder)
     extracted = pipeline.extract(source)
