@@ -160,11 +160,11 @@ def _singer(job: Job) -> list[str]:
 BARE: Final = Reader("bare", "bare loop, same shaping", bare_loop)
 SAGE: Final = Reader("ours", "source-sage", source_sage)
 DLT_EXTRACT: Final = Reader("dlt_extract", "dlt, extract alone (no shaping)", _dlt("extract"), tells_count=True)
-DLT_NORMALIZE: Final = Reader("dlt_normalize", "dlt, extract + normalize", _dlt("normalize"), 0.25, tells_count=True)
+DLT_NORMALIZE: Final = Reader("dlt_normalize", "dlt, extract + normalize", _dlt("normalize"), 0.15, tells_count=True)
 SINGER_SDK: Final = Reader("singer", "singer-sdk tap (no shaping)", _singer, 0.25)
 DECLARATIVE: Final = Reader("declarative", "declarative CDK (no shaping)", _declarative(shape=False), 0.25)
 DECLARATIVE_SHAPED: Final = Reader(
-    "declarative_shaped", "declarative CDK, same shaping", _declarative(shape=True), 0.05
+    "declarative_shaped", "declarative CDK, same shaping", _declarative(shape=True), 0.03
 )
 
 ALL: Final = (BARE, SAGE, DLT_EXTRACT, DLT_NORMALIZE, SINGER_SDK, DECLARATIVE, DECLARATIVE_SHAPED)
