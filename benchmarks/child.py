@@ -19,7 +19,7 @@ from benchmarks.facts import ROOT
 
 LAUNCH: Final = Path(__file__).with_name("launch.py")
 CHUNK: Final = 1 << 16
-GRACE_SECONDS: Final = 10.0
+GRACE_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True)
@@ -113,10 +113,10 @@ def run(command: Sequence[str], folder: Path, *, drain: Drain = AT_ONCE, limit: 
         )
         assert process.stdout is not None
         try:
-            cut = _drained(process.stdout.fileno(), counter, drain, limit)
+            cut = _drained(process.stdout.fileno(), counter, drain, limit) or not _ends(process)
             if cut:
-                os.killpg(process.pid, signal.SIGTERM)
-            process.wait(GRACE_SECONDS if cut else None)
+                process.terminate()
+                process.wait(GRACE_SECONDS)
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -132,6 +132,15 @@ def run(command: Sequence[str], folder: Path, *, drain: Drain = AT_ONCE, limit: 
         cut=cut,
         complaint=errors.read_text(errors="replace")[-500:],
     )
+
+
+def _ends(process: subprocess.Popen[bytes]) -> bool:
+    """Wait for a reader that has closed its output; False if it does not end."""
+    try:
+        process.wait(GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def _drained(descriptor: int, counter: _Counter, drain: Drain, limit: float) -> bool:

@@ -63,9 +63,9 @@ def targets(figures: Figures) -> Iterator[Target]:
 
 def _cost(figures: Figures, shape: str, other: Reader, most: float | None) -> Target:
     ratio = figures.ratio(shape, SAGE.key, other.key)
-    wanted = "shown only" if most is None else f"at most {most:g} ×"
+    wanted = "shown only" if most is None else f"at most {most:g}"
     met = None if most is None or ratio is None else ratio.median <= most
-    return Target(f"CPU a row, {shape}, beside {other.label}", wanted, told(ratio, lambda v: f"{v:.2f} ×"), met)
+    return Target(f"CPU a row, {shape}, by that of {other.label}", wanted, told(ratio, lambda v: f"{v:.2f}"), met)
 
 
 def _throughput(figures: Figures) -> Iterator[Target]:
@@ -152,9 +152,9 @@ def _start_up(figures: Figures) -> Iterator[Target]:
     for reader in COMMANDS:
         more = figures.more("start_up", reader.key, IMPORT_CDK.key, "cpu")
         yield Target(
-            f"{reader.label}, beyond importing the CDK",
-            f"at most {MOST_START_UP_SECONDS} s",
-            told(more, lambda v: f"{v:.2f} s CPU"),
+            f"{reader.label}, CPU beyond importing the CDK, s",
+            f"at most {MOST_START_UP_SECONDS}",
+            told(more, lambda v: f"{v:.2f}"),
             None if more is None else more.median <= MOST_START_UP_SECONDS,
         )
 
