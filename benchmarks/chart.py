@@ -55,7 +55,7 @@ def _peaks(axis: Any, figures: Figures) -> None:
     _horizontal(
         axis, [(BY_KEY[one["reader"]].label, one["peak_mb"], one["reader"] == SAGE.key) for one in runs], "{:,.0f}"
     )
-    axis.set_title("Peak memory, rows of 14 KB taken at 3 MB/s, MB", loc="left")
+    axis.set_title("Peak MB, rows of 14 KB taken at 3 MB/s", loc="left")
 
 
 def _horizontal(axis: Any, bars: list[tuple[str, float, bool]], form: str) -> None:
