@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 DEMO_BIN = .venv-demo/bin
 
-.PHONY: install demo test pyairbyte torture resume lint lock clean
+.PHONY: install demo test pyairbyte torture resume bench lint lock clean
 
 install: .venv/installed
 
@@ -24,6 +24,12 @@ torture: .venv/installed
 resume: .venv/installed
 	RESUME_FULL=1 $(BIN)/pytest integration_tests/test_resume.py -s
 
+# This source beside its peers; writes docs/performance.md. A quick try: make bench ROUNDS=1 SCALE=0.1
+ROUNDS ?= 5
+SCALE ?= 1
+bench: .venv/installed .venv-bench-chart/installed .venv-bench-dlt/installed .venv-bench-singer/installed
+	.venv-bench-chart/bin/python -m benchmarks --rounds $(ROUNDS) --scale $(SCALE)
+
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -38,7 +44,12 @@ lint: .venv/installed
 	$(PYTHON) scripts/make_venv.py .venv-demo requirements/demo.txt
 	touch $@
 
-# Writes the locks anew from pyproject.toml and requirements/*.in; for maintainers.
+# The peers and the chart each have an environment of their own.
+.venv-bench-%/installed: benchmarks/requirements/%.txt requirements/tools.txt
+	$(PYTHON) scripts/make_venv.py .venv-bench-$* $<
+	touch $@
+
+# Writes the locks anew from pyproject.toml and the *.in files; for maintainers.
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	--no-header --no-emit-index-url --no-annotate
 lock: .venv/installed
@@ -46,6 +57,7 @@ lock: .venv/installed
 	$(LOCK) pyproject.toml -o requirements/run.txt
 	$(LOCK) pyproject.toml --extra dev -o requirements/dev.txt
 	$(LOCK) requirements/demo.in -o requirements/demo.txt
+	for name in chart dlt singer; do $(LOCK) benchmarks/requirements/$$name.in -o benchmarks/requirements/$$name.txt || exit; done
 
 clean:
-	rm -rf .venv .venv-demo demo_output build dist *.egg-info
+	rm -rf .venv .venv-demo .venv-bench-* demo_output bench_output build dist *.egg-info
