@@ -121,6 +121,7 @@ class ListReading:
                         if self._leaves_places:
                             yield Batch(place=self._first_read_place(0, page.total))
                 sightings.note(page.items, page.total)
+                self._task.tally.note_page(page.rows, page.total, self._facts.page_size)
                 yield Batch(self._shaped(page.items, self._since is not None), self._place_due(page, sightings))
             assert sightings is not None
             changed, settled = self._settle(sightings, complete=rows == 0)
@@ -254,7 +255,7 @@ class ListReading:
         rows = self._task.shaper.shape(items, self._task.business.id)
         if self._facts.date_field:
             rows = list(self._inside_window(rows, emitted_before and self._facts.changes))
-        self._task.tally.rows += len(rows)
+        self._task.tally.note_rows(rows)
         return rows
 
     def _inside_window(self, rows: Iterable[Row], emitted_before: bool) -> Iterator[Row]:
@@ -330,5 +331,5 @@ class SettingsReading:
         path = task.facts.path.replace("{business_id}", task.business.id)
         answer = task.transport.get(path, {}, business_id=task.business.id, tally=task.tally)
         rows = task.shaper.shape([answer.body], task.business.id)
-        task.tally.rows += len(rows)
+        task.tally.note_rows(rows)
         yield Batch(rows)

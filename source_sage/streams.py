@@ -95,6 +95,12 @@ def streams_of(config: SageConfig) -> list[StreamFacts]:
     return chosen
 
 
+def every_stream() -> list[StreamFacts]:
+    """All streams, whatever the toggles say, in the manifest's order."""
+    groups = (entry.get("streams", [entry]) for entry in manifest()["streams"])
+    return [_facts(stream) for group in groups for stream in group]
+
+
 def _facts(entry: Mapping[str, Any]) -> StreamFacts:
     retriever = entry["retriever"]
     return StreamFacts.model_validate(

@@ -25,7 +25,6 @@ from airbyte_cdk.models import (
     AirbyteStateType,
     AirbyteStreamState,
     AirbyteStreamStatus,
-    FailureType,
     StreamDescriptor,
     Type,
 )
@@ -36,7 +35,9 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_sage.businesses import Business
 from source_sage.clock import Clock
 from source_sage.config import SageConfig
-from source_sage.errors import ListRefused, config_error, system_error
+from source_sage.errors import ListRefused, system_error
+from source_sage.outcome import Admissions, sync_failure
+from source_sage.progress import Progress
 from source_sage.reading import Batch, Task
 from source_sage.report import Report, Tally
 from source_sage.rows import Row, RowShaper
@@ -47,6 +48,7 @@ from source_sage.transport import Transport
 logger = logging.getLogger("airbyte.source-sage")
 
 PUT_SECONDS: Final = 0.2
+SECONDS_BETWEEN_LOOKS: Final = 1.0
 
 
 @dataclass
@@ -58,7 +60,7 @@ class StreamRun:
     shaper: RowShaper
     left: int
     running: bool = False
-    refusals: int = 0
+    completed: bool = False
     failures: list[tuple[Business, AirbyteTracedException]] = field(default_factory=list)
 
 
@@ -84,6 +86,8 @@ class Sync:
         transport: asks Sage.
         report: gets the counts.
         clock: for the report's duration and record times.
+        refused: what is known beforehand to be refused, by business id and stream; it is not asked for.
+        unreadable: businesses that cannot be read at all, and why; the others are read.
     """
 
     def __init__(
@@ -94,12 +98,18 @@ class Sync:
         transport: Transport,
         report: Report,
         clock: Clock,
+        *,
+        refused: Mapping[tuple[str, str], ListRefused],
+        unreadable: Mapping[Business, AirbyteTracedException],
     ) -> None:
         self._config = config
         self._businesses = businesses
         self._transport = transport
         self._report = report
         self._clock = clock
+        self._refused = refused
+        self._unreadable = unreadable
+        self._progress = Progress(report, clock)
         self._stop = threading.Event()
         self._queue: queue.Queue[_Item] = queue.Queue(maxsize=config.num_workers)
         self._runs = [
@@ -112,6 +122,10 @@ class Sync:
             for facts, blob in streams
         ]
         self._deleted_records = next((run for run in self._runs if run.facts.fed_by_others), None)
+        self._readings = [(run, business) for run in self._runs if run.left for business in businesses]
+        self._admissions = Admissions((run.facts.name, business) for run, business in self._readings)
+        for run, business in self._readings:
+            report.tally(business.id, run.facts.name)
 
     def messages(self) -> Iterator[AirbyteMessage]:
         """Read, emit, and say how each stream ended.
@@ -122,24 +136,31 @@ class Sync:
         Raises:
             AirbyteTracedException: a stream or a business failed; its type tells the platform whether to retry.
         """
-        readings = [(run, business) for run in self._runs if run.left for business in self._businesses]
         for run in self._runs:
             yield _status(run, AirbyteStreamStatus.STARTED)
+        for business, failure in self._unreadable.items():
+            yield self._note_unreadable(business, failure)
         executor = ThreadPoolExecutor(self._config.num_workers, thread_name_prefix="sage")
         try:
-            for run, business in readings:
+            for run, business in self._readings:
                 executor.submit(self._work, run, business)
-            for _ in readings:
+            for _ in self._readings:
                 yield from self._until_one_ends()
             if self._deleted_records is not None:
                 yield from self._complete(self._deleted_records)
         finally:
             self._stop.set()
             executor.shutdown(wait=False, cancel_futures=True)
-        self._raise_failures()
+        failures = [(run.facts.name, business, failure) for run in self._runs for business, failure in run.failures]
+        if outcome := sync_failure(len(self._runs), failures, read=self._admissions.anything_read):
+            raise outcome
 
     def _work(self, run: StreamRun, business: Business) -> None:
-        error: Exception | None = None
+        error: Exception | None = self._refused.get((business.id, run.facts.name))
+        if error is not None:
+            self._put(_Ended(run, business, error))
+            return
+        self._report.tally(business.id, run.facts.name).begun = True
         try:
             for batch in _reading(self._task(run, business)).run():
                 if not self._put((run, business, batch)):
@@ -172,7 +193,7 @@ class Sync:
         return False
 
     def _until_one_ends(self) -> Iterator[AirbyteMessage]:
-        while not isinstance(item := self._queue.get(), _Ended):
+        while not isinstance(item := self._next(), _Ended):
             run, business, batch = item
             yield from self._records(run, batch.rows)
             if batch.deletions and self._deleted_records is not None:
@@ -181,6 +202,16 @@ class Sync:
                 run.state.move(business.id, batch.place)
                 yield _state(run.facts.name, run.state.blob())
         yield from self._end(item)
+
+    def _next(self) -> _Item:
+        """What the readings bring next; meanwhile says now and then how far they are."""
+        while True:
+            if line := self._progress.line():
+                logger.info(line)
+            try:
+                return self._queue.get(timeout=SECONDS_BETWEEN_LOOKS)
+            except queue.Empty:
+                continue
 
     def _records(self, run: StreamRun, rows: Sequence[Row]) -> Iterator[AirbyteMessage]:
         if not rows:
@@ -198,13 +229,18 @@ class Sync:
     def _end(self, ended: _Ended) -> Iterator[AirbyteMessage]:
         run, business = ended.stream, ended.business
         tally = self._report.tally(business.id, run.facts.name)
+        tally.ended = True
         if isinstance(ended.error, ListRefused):
             self._note_refusal(run, business, ended.error, tally)
         elif ended.error is not None:
             yield self._note_failure(run, business, ended.error, tally)
+        if shut := self._admissions.note(run.facts.name, business, ended.error):
+            yield self._note_unreadable(business, shut)
         run.left -= 1
-        if not run.left:
-            yield from self._complete(run)
+        for one in self._runs:
+            if not (one.left or one.completed or one.facts.fed_by_others or self._admissions.undecided(one.facts.name)):
+                one.completed = True
+                yield from self._complete(one)
 
     def _complete(self, run: StreamRun) -> Iterator[AirbyteMessage]:
         """A stream's last words: its state, unless it failed, and how it ended."""
@@ -215,10 +251,17 @@ class Sync:
         yield _status(run, status)
 
     def _note_refusal(self, run: StreamRun, business: Business, refusal: ListRefused, tally: Tally) -> None:
-        run.refusals += 1
-        reason = f"HTTP {refusal.status}{f' {refusal.code}' if refusal.code else ''}"
-        tally.skipped = reason
-        logger.warning("%s of %s is skipped (%s). %s", run.facts.name, business, reason, refusal.message)
+        tally.skipped = refusal.reason
+        logger.warning("%s of %s is skipped (%s). %s", run.facts.name, business, refusal.reason, refusal.message)
+
+    def _note_unreadable(self, business: Business, failure: AirbyteTracedException) -> AirbyteMessage:
+        """A business that fails as a whole: every stream is incomplete without it, and it is told once."""
+        for run in self._runs:
+            if not run.facts.fed_by_others:
+                run.failures.append((business, failure))
+                tally = self._report.tally(business.id, run.facts.name)
+                tally.failed, tally.ended = str(failure.message), True
+        return failure.as_sanitized_airbyte_message()
 
     def _note_failure(self, run: StreamRun, business: Business, error: Exception, tally: Tally) -> AirbyteMessage:
         if isinstance(error, AirbyteTracedException):
@@ -232,35 +275,6 @@ class Sync:
         run.failures.append((business, failure))
         tally.failed = str(failure.message)
         return failure.as_sanitized_airbyte_message(stream_descriptor=StreamDescriptor(name=run.facts.name))
-
-    def _raise_failures(self) -> None:
-        failures = [(run, business, failure) for run in self._runs for business, failure in run.failures]
-        if failures:
-            types = {failure.failure_type for _, _, failure in failures}
-            reasons = list(dict.fromkeys(str(failure.message) for _, _, failure in failures))
-            names = list(dict.fromkeys(run.facts.name for run, _, _ in failures))
-            raise AirbyteTracedException(
-                message=f"{len(names)} of {len(self._runs)} streams did not finish ({', '.join(names)}). "
-                + " ".join(reasons[:5]),
-                internal_message=f"{len(failures)} readings failed",
-                failure_type=_worst(types),
-            )
-        for business in self._businesses:
-            read = [run for run in self._runs if not run.facts.fed_by_others]
-            tallies = [self._report.tally(business.id, run.facts.name) for run in read]
-            if tallies and all(tally.skipped for tally in tallies):
-                reasons = list(dict.fromkeys(tally.skipped for tally in tallies))
-                raise config_error(
-                    f"Sage refused every selected stream of {business} ({', '.join(reasons)}). Check that its "
-                    "subscription is active and that the user who signed in has full access to it."
-                )
-
-
-def _worst(types: set[FailureType | None]) -> FailureType:
-    """A type that lets the platform try again if anything may pass by itself."""
-    if FailureType.transient_error in types:
-        return FailureType.transient_error
-    return FailureType.config_error if types == {FailureType.config_error} else FailureType.system_error
 
 
 def _reading(task: Task) -> Any:

@@ -32,7 +32,7 @@ class TrialBalanceReading:
                 tally=task.tally,
             )
             rows = task.shaper.shape(flat_accounts(answer.body, start, end), task.business.id)
-            task.tally.rows += len(rows)
+            task.tally.note_rows(rows)
             yield Batch(rows)
 
 
