@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
+from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_sage.config import SageConfig
@@ -125,7 +126,7 @@ def subscription_ended(business: Business) -> AirbyteTracedException:
     """The failure of a business that Sage says has no active subscription."""
     return config_error(
         f"{business} has no active Sage subscription, so that Sage lets nothing be read from it. Renew it in Sage "
-        "under Settings, or take the business out of Account ID."
+        "under Settings, or take the business out of Account ID (in place of `all`, enter the ids of the others)."
     )
 
 
@@ -159,6 +160,11 @@ def _with_details(business: Business, transport: Transport) -> tuple[Business, T
         answer = transport.get(path, {}, business_id=business.id, tally=tally, tries=TRIES_FOR_DETAILS)
     except (ListRefused, NoGoodAnswer) as problem:
         logger.info("Plan and roles of %s are not known beforehand: %s", business, problem)
+        return business, tally
+    except AirbyteTracedException as failure:
+        if failure.failure_type is not FailureType.system_error:
+            raise  # it is about the sign-in or the app, thus about every business
+        logger.info("Plan and roles of %s are not known beforehand: %s", business, failure.message)
         return business, tally
     if str(answer.body.get("id") or business.id) != business.id:
         logger.warning("Sage sent another business's details for %s; they are not used.", business)

@@ -5,7 +5,7 @@ toggle that is on. Of many, that would be a request each: Sage names those that 
 request more, and only a few are looked at, those first. The answer says which.
 
 What one of many businesses lacks does not stop the others, in a sync or here: it is told, and the check fails only
-where an id that was typed cannot be read, or where no business that was looked at can be.
+where an id that was typed has no subscription, or where every business that was looked at has something against it.
 """
 
 from __future__ import annotations
@@ -65,20 +65,24 @@ def check(config: SageConfig, transport: Transport) -> str:
         raise not_covered(choice.unknown, covered)
     businesses = choice.businesses
     inactive = _not_active(businesses, transport)
-    looked_at = with_details(_sample(businesses, inactive), transport, WORKERS)
-    ended = [one for one in looked_at if one.profile.subscription is Subscription.ENDED]
-    if ended and (not config.wants_all_businesses or len(ended) == len(businesses)):
-        raise subscription_ended(ended[0])
-    alive = [one for one in looked_at if one not in ended]
-    known_shut = {*ended, *inactive}
-    probed = next((one for one in [*alive, *businesses] if one not in known_shut), None)
-    problems = _lacks(config, alive)
-    if probed is not None and probed not in problems:
-        problems |= _refused(config, probed, transport)
-    judged = {*alive, *([probed] if probed else [])}
-    if problems and set(problems) >= judged:
-        raise next(iter(problems.values()))
-    return _found(config, businesses, looked_at, inactive, problems.values())
+    sample = _sample(businesses, inactive)
+    looked_at = with_details(sample, transport, WORKERS)
+    problems = _problems(config, looked_at)
+    others = [one for one in businesses if one not in {*sample, *inactive}]
+    refused: dict[Business, AirbyteTracedException] = {}
+    if set(problems) == set(sample) and others:
+        # Perhaps it is not the person but the business: one more look, in place of the small lists.
+        looked_at += with_details(others[:1], transport, WORKERS)
+        problems = _problems(config, looked_at)
+    elif fit := [one for one in looked_at if one not in {*problems, *inactive}] or others[:1]:
+        refused = _refused(config, fit[0], transport)
+    typed = not config.wants_all_businesses
+    for business, problem in problems.items():
+        if set(problems) == set(looked_at) or (typed and business.profile.subscription is Subscription.ENDED):
+            raise problem
+    if refused and len(businesses) == 1:
+        raise next(iter(refused.values()))
+    return _found(config, businesses, looked_at, inactive, [*problems.values(), *refused.values()])
 
 
 def _covered(config: SageConfig, transport: Transport) -> list[Business]:
@@ -133,7 +137,9 @@ def _not_active(businesses: Sequence[Business], transport: Transport) -> list[Bu
         active = {one.id for one in covered_by_sign_in(transport, tries=TRIES, filters={"active_only": "true"})}
     except (ListRefused, NoGoodAnswer):
         return []
-    return [one for one in businesses if one.id not in active]
+    inactive = [one for one in businesses if one.id not in active]
+    # If it were none at all, Sage more likely means something else by the word.
+    return inactive if len(inactive) < len(businesses) else []
 
 
 def _sample(businesses: Sequence[Business], inactive: Sequence[Business]) -> list[Business]:
@@ -145,24 +151,33 @@ def _sample(businesses: Sequence[Business], inactive: Sequence[Business]) -> lis
     return doubtful + [others[at * len(others) // wanted] for at in range(wanted)]
 
 
-def _lacks(config: SageConfig, businesses: Iterable[Business]) -> dict[Business, AirbyteTracedException]:
-    """Those whose user has no role in an area that a toggle which is on is about, by what Sage says of the user."""
+def _problems(config: SageConfig, businesses: Iterable[Business]) -> dict[Business, AirbyteTracedException]:
+    """Those that a sync would find shut, wholly or in a good part, by what Sage says of them."""
     found: dict[Business, AirbyteTracedException] = {}
     for business in businesses:
-        missing: list[str] = []
-        titles: list[str] = []
-        for toggle, (title, _) in CHEAP_LISTS.items():
-            lacking = refusals(HEARTS[toggle], business.profile).values() if getattr(config, toggle) else ()
-            if areas := dict.fromkeys(one.area for one in lacking if one.area):
-                titles.append(title)
-                missing.append(f"{title} (no access to {' nor to '.join(areas)})")
-        if missing:
-            found[business] = config_error(
-                f"{business}: the person who signed in has no right to read what is switched on: "
-                f"{' and '.join(missing)}. Ask the owner of the business to grant that person the role Read Only "
-                f"there, sign in as a user with full access, or switch {' and '.join(titles)} off."
-            )
+        if business.profile.subscription is Subscription.ENDED:
+            found[business] = subscription_ended(business)
+        elif lack := _lack_of_rights(config, business):
+            found[business] = lack
     return found
+
+
+def _lack_of_rights(config: SageConfig, business: Business) -> AirbyteTracedException | None:
+    """That the user has no role in an area which a toggle that is on is about."""
+    missing: list[str] = []
+    titles: list[str] = []
+    for toggle, (title, _) in CHEAP_LISTS.items():
+        lacking = refusals(HEARTS[toggle], business.profile).values() if getattr(config, toggle) else ()
+        if areas := dict.fromkeys(one.area for one in lacking if one.area):
+            titles.append(title)
+            missing.append(f"{title} (no access to {' nor to '.join(areas)})")
+    if not missing:
+        return None
+    return config_error(
+        f"{business}: the person who signed in has no right to read what is switched on: {' and '.join(missing)}. Ask "
+        "the owner of the business to grant that person the role Read Only there, sign in as a user with full access, "
+        f"or switch {' and '.join(titles)} off."
+    )
 
 
 def _refused(config: SageConfig, business: Business, transport: Transport) -> dict[Business, AirbyteTracedException]:
@@ -180,6 +195,11 @@ def _refused(config: SageConfig, business: Business, transport: Transport) -> di
             transport.get(path, params, business_id=business.id, tries=TRIES, list_expected=True)
         except ListRefused as refusal:
             return refusal
+        except NoGoodAnswer as problem:
+            raise config_error(
+                f"Sage is there, but gave no good answer for {path} of {business} ({problem.internal_message}). It may "
+                "be out of order for a while: test again in a few minutes."
+            ) from problem
         return None
 
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="sage-check") as executor:
@@ -187,7 +207,8 @@ def _refused(config: SageConfig, business: Business, transport: Transport) -> di
     told = [(title, path, refusal) for (title, path), refusal in zip(wanted, answers, strict=True) if refusal]
     if not told:
         return {}
-    if business.profile.subscription is Subscription.UNCLEAR and business.details and len(told) == len(wanted) > 1:
+    ended = all(refusal.code == "AuthorizationFailure" for _, _, refusal in told) and len(told) == len(wanted) > 1
+    if ended and business.profile.subscription is not Subscription.ALIVE:
         return {business: subscription_ended(business)}
     title, path, refusal = told[0]
     return {
@@ -219,7 +240,11 @@ def _found(
             f"{named(inactive)}."
         )
     sentences += [f"Will be missing: {problem.message}" for problem in problems]
-    sentences += [_skips(business, refusals(streams, business.profile), len(businesses) > 1) for business in looked_at]
+    sentences += [
+        _skips(business, refusals(streams, business.profile), len(businesses) > 1)
+        for business in looked_at
+        if business.profile.subscription is not Subscription.ENDED
+    ]
     return " ".join(filter(None, sentences))
 
 

@@ -70,7 +70,9 @@ def _time_left(in_work: list[tuple[tuple[str, str], Tally]], rate: float, waitin
         time = "No rows came in that time, so the time left cannot be told"
     else:
         time = f"{'At least' if waiting else 'About'} {_human(left / rate)} left"
-    return f"{time}; {waiting:,} lists are not begun." if waiting else f"{time}."
+    if not waiting:
+        return f"{time}."
+    return f"{time}; {waiting:,} {'list is' if waiting == 1 else 'lists are'} not begun."
 
 
 def _human(seconds: float) -> str:

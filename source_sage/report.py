@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 WIDTH: Final = 118
-# A report longer than this folds every stream that one request has read.
+# A report with more lines than this gives one only to what took patience, or more than these requests.
 LINES_AT_MOST: Final = 400
+PAGES_OF_A_SHORT_ONE: Final = 2
 INDENT: Final = "  "
+# Keeps a name and its figure on one line while a text is wrapped; leaves as a space.
+TOGETHER: Final = "\N{NO-BREAK SPACE}"
 # Texts that stand at the left of their column; all others are figures.
 TEXTS: Final = frozenset(("business", "stream", "oldest change", "newest change", "remark"))
 
@@ -58,14 +61,19 @@ class Tally:
         self.walked, self.expected, self.page_size = walked, expected, page_size
 
     @property
-    def is_told(self) -> bool:
-        """Tell whether it has a line of its own: it changed something, or cost more than one smooth request."""
-        return bool(self.newest or self.tombstones or self.took_more)
+    def was_rough(self) -> bool:
+        """Tell whether it took patience, or something was deleted: always worth a line."""
+        return self.retries > 0 or self.waited >= 1 or self.tombstones > 0
 
     @property
-    def took_more(self) -> bool:
-        """Tell whether it cost more than one smooth request."""
-        return self.requests > 1 or self.retries > 0 or self.waited >= 1
+    def is_told(self) -> bool:
+        """Tell whether it is worth a line: not a list that comes whole each time, in one request."""
+        return self.was_rough or bool(self.newest) or (self.rows > 0 and self.requests > 1)
+
+    @property
+    def is_long(self) -> bool:
+        """Tell whether it is worth a line even among very many: it took patience, or several pages."""
+        return self.was_rough or (self.rows > 0 and self.requests > PAGES_OF_A_SHORT_ONE)
 
 
 @dataclass
@@ -110,10 +118,10 @@ class Report:
             tables = tables[len(section.table) :]
         sums = [(section.title, *_figures(section.tallies), section.remark) for section in sections]
         sums.append(("before the first list", *_figures([self.before]), ""))
-        streams = len({stream for _, stream in self.tallies})
-        remark = f"{streams} streams, {took.total_seconds():.1f} s in all, tokens renewed {renewals} times"
-        total = (f"all: {len(sections)} businesses", *_figures([self.before, *self.tallies.values()]), remark)
-        return "\n".join([*lines, *_aligned([BUSINESS_HEADER, *sums, total], BUSINESS_HEADER)])
+        total = (f"all: {len(sections)} businesses", *_figures([self.before, *self.tallies.values()]), "")
+        streams = _streams(len({stream for _, stream in self.tallies}))
+        last = f"{streams}, {took.total_seconds():.1f} s in all, tokens renewed {renewals} times"
+        return "\n".join([*lines, *_aligned([BUSINESS_HEADER, *sums, total], BUSINESS_HEADER), last])
 
 
 FIGURES: Final = ("rows", "deleted", "requests", "retries", "waited s")
@@ -130,7 +138,7 @@ class _Section:
         self._skipped = _by_text({name: tally.skipped for name, tally in tallies.items()})
         self._failed = _by_text({name: tally.failed for name, tally in tallies.items()})
         read = {name: tally for name, tally in tallies.items() if not tally.skipped}
-        own = {name for name, tally in read.items() if (tally.took_more or (tally.is_told and not brief))}
+        own = {name for name, tally in read.items() if (tally.is_long if brief else tally.is_told)}
         self.table = [
             (name, *_figures([tally]), _minute(tally.oldest), _minute(tally.newest))
             for name, tally in read.items()
@@ -145,18 +153,17 @@ class _Section:
     def remark(self) -> str:
         """What the business's line of sums says beside the figures."""
         counts = {"skipped": sum(map(len, self._skipped.values())), "FAILED": sum(map(len, self._failed.values()))}
-        return ", ".join(f"{count} streams {what}" for what, count in counts.items() if count)
+        return ", ".join(f"{_streams(count)} {what}" for what, count in counts.items() if count)
 
     def _rest(self, rest: Mapping[str, Tally], brief: bool) -> list[str]:
-        full = {name: tally.rows for name, tally in rest.items() if tally.rows}
-        empty = [name for name, tally in rest.items() if not tally.rows]
-        if brief:
-            return _folded(f"{len(full)} streams in a request each: {sum(full.values()):,} rows") if full else []
-        lines = []
-        if full:
-            lines += _folded("in a request each: " + ", ".join(f"{name} {rows:,}" for name, rows in full.items()))
-        if empty:
-            lines += _folded("no rows: " + ", ".join(empty))
+        lines: list[str] = []
+        if full := [f"{name}{TOGETHER}{tally.rows:,}" for name, tally in rest.items() if tally.rows]:
+            oldest = min((tally.oldest for tally in rest.values() if tally.oldest), default="")
+            newest = max(tally.newest for tally in rest.values())
+            changed = f" (changed {_minute(oldest)} to {_minute(newest)})" if newest else ""
+            lines += _folded(f"rows of others{changed}: {_list(full)}")
+        if empty := [name for name, tally in rest.items() if not tally.rows]:
+            lines += _folded(f"no rows: {_streams(len(empty)) if brief else _list(empty)}")
         return lines
 
     def _refusals(self) -> list[str]:
@@ -176,6 +183,10 @@ def _by_text(texts: Mapping[str, str]) -> dict[str, list[str]]:
         if text:
             names.setdefault(text, []).append(name)
     return names
+
+
+def _streams(count: int) -> str:
+    return f"{count} stream{'' if count == 1 else 's'}"
 
 
 def _list(names: Iterable[str]) -> str:
@@ -198,7 +209,7 @@ def _minute(moment: str) -> str:
 
 
 def _folded(text: str) -> list[str]:
-    return textwrap.wrap(
+    lines = textwrap.wrap(
         text,
         WIDTH,
         initial_indent=INDENT,
@@ -206,6 +217,7 @@ def _folded(text: str) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return [line.replace(TOGETHER, " ") for line in lines]
 
 
 def _aligned(table: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> list[str]:
