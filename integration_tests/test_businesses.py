@@ -231,7 +231,7 @@ def test_unknown_ids_alone_end_the_read_at_once(three: tuple[Sandbox, dict[str, 
     box, catalog = three
     output = run("read", box.config(account_id="b1,b2"), catalog=catalog)
     (error,) = output.errors
-    assert error["failure_type"] == "config_error" and "Account ID b1, b2 is not among" in error["message"]
+    assert error["failure_type"] == "config_error" and "Account ID b1, b2 are not among" in error["message"]
     assert {one.list for one in box.requests} == {"businesses"}
 
 

@@ -116,9 +116,10 @@ def chosen(config: SageConfig, covered: Sequence[Business]) -> Chosen:
 
 def not_covered(unknown: Sequence[Business], covered: Sequence[Business]) -> AirbyteTracedException:
     """The failure of ids that no business of the sign-in has; names those there are."""
+    ids, are = ", ".join(one.id for one in unknown), "is" if len(unknown) == 1 else "are"
     return config_error(
-        f"Account ID {', '.join(one.id for one in unknown)} is not among the businesses of this sign-in. It covers: "
-        f"{named(covered)}. Enter one of these ids, or sign in as a user of the other business."
+        f"Account ID {ids} {are} not among the businesses of this sign-in. It covers: {named(covered)}. Enter one of "
+        "these ids, or sign in as a user of the other business."
     )
 
 
@@ -172,8 +173,8 @@ def _with_details(business: Business, transport: Transport) -> tuple[Business, T
     return replace(business, details=answer.body), tally
 
 
-def named(businesses: Sequence[Business]) -> str:
+def named(businesses: Sequence[Business], at_most: int = NAMED_AT_MOST) -> str:
     """Names and ids, as a text; of very many only the first."""
-    names = "; ".join(str(business) for business in businesses[:NAMED_AT_MOST])
-    more = len(businesses) - NAMED_AT_MOST
+    names = "; ".join(str(business) for business in businesses[:at_most])
+    more = len(businesses) - at_most
     return f"{names}; and {more} more" if more > 0 else names

@@ -35,6 +35,7 @@ TRIES: Final = 2
 WORKERS: Final = 4
 BUSINESSES_FOR_ONE_REQUEST_MORE: Final = 10
 LOOKED_AT_MOST: Final = 8
+NAMED_AT_MOST: Final = 10
 SKIPS_NAMED_AT_MOST: Final = 6
 # A small list for each toggle of the form, one that takes the role which the heart of the toggle's streams takes.
 CHEAP_LISTS: Final = {
@@ -93,7 +94,9 @@ def _covered(config: SageConfig, transport: Transport) -> list[Business]:
         raise config_error(_unreachable(api, str(problem.internal_message))) from problem
     except ListRefused as refusal:
         if refusal.status != 404:
-            raise config_error(refusal.message) from refusal
+            raise config_error(
+                f"Sage refuses the list of your businesses at {api} ({refusal.reason}). {refusal.message}"
+            ) from refusal
         raise config_error(
             f"{api} does not answer like Sage's API (HTTP {refusal.status} for /businesses). Check the API Endpoint; "
             f"the usual one is {SAGE_API}."
@@ -117,6 +120,16 @@ def _unreachable(api: str, what: str) -> str:
         return (
             f"{api} gave {what}. Check the API Endpoint (the usual one is {SAGE_API}) and that a firewall lets this "
             "machine reach it; if both are right, try again in a few minutes."
+        )
+    if what.startswith("HTTP "):
+        return (
+            f"{api} is out of order ({what}). Try again in a few minutes. If it stays like that, check the API "
+            f"Endpoint (the usual one is {SAGE_API}) and Sage's status page."
+        )
+    if what.startswith("the answer"):
+        return (
+            f"Something answers at {api}, but not like Sage's API ({what}). Check the API Endpoint; the usual one is "
+            f"{SAGE_API}."
         )
     return (
         f"Sage cannot be reached at {api}: {what}. Check the API Endpoint (the usual one is {SAGE_API}) and that this "
@@ -232,7 +245,7 @@ def _found(
     if len(businesses) == 1:
         sentences.append(f"Connected to Sage: {_described(looked_at[0])}.")
     else:
-        sentences.append(f"Connected to Sage: {len(businesses)} businesses: {named(businesses)}.")
+        sentences.append(f"Connected to Sage: {len(businesses)} businesses: {named(businesses, NAMED_AT_MOST)}.")
         sentences.append(f"Looked at {'; '.join(map(_described, looked_at))}; the others are looked at by the sync.")
     if inactive:
         sentences.append(

@@ -74,8 +74,10 @@ class Profile:
         )
 
     def __str__(self) -> str:
-        where = COUNTRY_NAMES.get(self.country, self.country)
-        return ", ".join(filter(None, (f"plan {self.plan}" if self.plan else "plan unknown", where)))
+        plan = f"plan {self.plan}" if self.plan else "plan unknown"
+        if self.subscription is Subscription.ENDED:
+            plan = "no active subscription"
+        return ", ".join(filter(None, (plan, COUNTRY_NAMES.get(self.country, self.country))))
 
 
 @dataclass(frozen=True)
