@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -12,6 +14,7 @@ from integration_tests.forty import ENDED, SEED, forty
 from integration_tests.harness import Destination, Message, Output, catalog_of, run
 from integration_tests.sandbox import Company, Sandbox, faults
 from integration_tests.sandbox.facts import Resource, resources
+from source_sage.clock import Clock
 
 # Their parents' rows bring them, or a request a month.
 NOT_HERE = {"trial_balance", "deleted_records"}
@@ -387,3 +390,24 @@ def test_a_moment_outside_the_calendar_in_the_state_is_told(
     (error,) = output.errors
     assert error["failure_type"] == "config_error"
     assert error["message"].startswith("The saved state of stream contacts cannot be read")
+
+
+class Hurried(Clock):
+    """Runs a thousand times as fast."""
+
+    def monotonic(self) -> float:
+        """Seconds of a fast clock."""
+        return super().monotonic() * 1_000
+
+
+def test_a_long_sync_tells_now_and_then_how_far_it_is(streams: dict[str, Message]) -> None:
+    with Sandbox(size="small", seed=4, latency=0.02, token_life=10_000_000) as box:
+        catalog = catalog_of(streams.values(), ["ledger_entries", "transactions", "countries"])
+        began = time.monotonic()
+        output = run("read", box.config(num_workers=1), catalog=catalog, clock=Hurried())
+        lines = [line for line in output.log("INFO") if " rows so far, " in line]
+        assert 1 <= len(lines) <= (time.monotonic() - began) * 1_000 / 30
+        name = f"{box.businesses[0].name} ({box.businesses[0].id})"
+        pages = re.findall(rf"In work: (\w+) of {re.escape(name)}, page ([\d,]+) of ([\d,]+)", " ".join(lines))
+        assert {list_name for list_name, _, _ in pages} & {"ledger_entries", "transactions"}
+        assert all(int(page) <= int(of) for _, page, of in pages)
