@@ -23,6 +23,4 @@ class BusinessReading:
         if task.business.details is None:
             yield from SettingsReading(task).run()
             return
-        rows = task.shaper.shape([task.business.details], task.business.id)
-        task.tally.note_rows(rows)
-        yield Batch(rows)
+        yield task.batch([task.business.details])

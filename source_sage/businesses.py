@@ -14,7 +14,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_sage.config import SageConfig
 from source_sage.errors import ListRefused, config_error
-from source_sage.pages import PageWalk
+from source_sage.pages import Envelope, PageWalk
 from source_sage.report import Tally
 from source_sage.rights import Profile
 from source_sage.transport import TRIES, NoGoodAnswer, Transport
@@ -78,8 +78,9 @@ def covered_by_sign_in(
     found: dict[str, Business] = {}
     while not walk.finished:
         params = {**walk.params, **(filters or {})}
-        answer = transport.get("/businesses", params, list_expected=True, tries=tries, tally=tally)
-        for item in walk.take(answer.body):
+        body = transport.get("/businesses", params, dict, list_expected=True, tries=tries, tally=tally).taken
+        walk.take(Envelope.of(body))
+        for item in body["$items"]:
             if isinstance(item, dict) and item.get("id"):
                 found[str(item["id"])] = Business(str(item["id"]), str(item.get("displayed_as") or ""))
     return list(found.values())
@@ -158,7 +159,7 @@ def _with_details(business: Business, transport: Transport) -> tuple[Business, T
     tally = Tally()
     try:
         path = f"/businesses/{business.id}"
-        answer = transport.get(path, {}, business_id=business.id, tally=tally, tries=TRIES_FOR_DETAILS)
+        details = transport.get(path, {}, dict, business_id=business.id, tally=tally, tries=TRIES_FOR_DETAILS).taken
     except (ListRefused, NoGoodAnswer) as problem:
         logger.info("Plan and roles of %s are not known beforehand: %s", business, problem)
         return business, tally
@@ -167,10 +168,10 @@ def _with_details(business: Business, transport: Transport) -> tuple[Business, T
             raise  # it is about the sign-in or the app, thus about every business
         logger.info("Plan and roles of %s are not known beforehand: %s", business, failure.message)
         return business, tally
-    if str(answer.body.get("id") or business.id) != business.id:
+    if str(details.get("id") or business.id) != business.id:
         logger.warning("Sage sent another business's details for %s; they are not used.", business)
         return business, tally
-    return replace(business, details=answer.body), tally
+    return replace(business, details=details), tally
 
 
 def named(businesses: Sequence[Business], at_most: int = NAMED_AT_MOST) -> str:

@@ -205,7 +205,7 @@ def _refused(config: SageConfig, business: Business, transport: Transport) -> di
     def ask(path: str) -> ListRefused | None:
         try:
             params = {"items_per_page": "1"}
-            transport.get(path, params, business_id=business.id, tries=TRIES, list_expected=True)
+            transport.get(path, params, dict, business_id=business.id, tries=TRIES, list_expected=True)
         except ListRefused as refusal:
             return refusal
         except NoGoodAnswer as problem:

@@ -8,34 +8,65 @@ or when the answer is another page than the one asked for, or repeats the page b
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 SMALLEST_PAGE: Final = 25
+MOST_PATIENCE: Final = 64
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """What Sage says of a page, beside its records.
+
+    Attributes:
+        ids: what tells its records from each other, in their order.
+        number, total: `$page` and `$total`; None if Sage did not say.
+        has_next: there is a `$next`.
+    """
+
+    ids: list[Any]
+    number: int | None
+    total: int | None
+    has_next: bool
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> Envelope:
+        """The envelope of an answer whose `$items` is a list."""
+        ids = [_identity(item) for item in body["$items"]]
+        return cls(ids, _number(body.get("$page")), _number(body.get("$total")), bool(body.get("$next")))
 
 
 class PageWalk:
     """A walk through one list.
 
     Args:
-        page_size: rows a page; after `shrink` smaller for a while, growing back where pages align again.
+        page_size: rows a page; after `shrink` smaller for a while, and for longer each time it happens again.
         rows: how many rows of the list were read before; a multiple of the page size.
     """
 
     def __init__(self, page_size: int, rows: int = 0) -> None:
         self._full_size = page_size
         self._size = page_size
-        self._rows = rows
+        self._rows = self._seen = rows
         self._last_ids: list[Any] = []
+        self._patience = 1
+        self._grows_after = 0
         self.finished = False
 
     @property
     def params(self) -> dict[str, str]:
         """What to ask for next."""
-        return {"page": str(self._page), "items_per_page": str(self._size)}
+        return {"page": str(self.page), "items_per_page": str(self._size)}
+
+    @property
+    def page(self) -> int:
+        """The number of the page to ask for next."""
+        return self._rows // self._size + 1
 
     @property
     def rows(self) -> int:
-        """How many rows of the list were read."""
+        """How many rows of the list are behind, a short page in its middle counted as a whole one."""
         return self._rows
 
     @property
@@ -44,44 +75,49 @@ class PageWalk:
         return self._rows % self._full_size == 0
 
     @property
+    def at_full_size(self) -> bool:
+        """Tell whether the next page is one of full size."""
+        return self._size == self._full_size
+
+    @property
     def can_shrink(self) -> bool:
         """Tell whether a page that fails can be asked for in halves."""
         return self._size // 2 >= SMALLEST_PAGE
 
-    @property
-    def _page(self) -> int:
-        return self._rows // self._size + 1
+    def ahead(self, total: int) -> range:
+        """The pages to ask for next and after that in a list of `total` rows; none while pages are smaller."""
+        if self.finished or not self.at_full_size:
+            return range(0)
+        return range(self.page, -(-total // self._full_size) + 1)
 
     def shrink(self) -> None:
         """Ask for half as many rows a page from here on; the place in the list is kept."""
         self._size //= 2
+        self._patience = min(2 * self._patience, MOST_PATIENCE)
+        self._grows_after = self._patience
 
-    def take(self, body: Mapping[str, Any]) -> list[Any]:
-        """Note the answer for the page asked for.
-
-        Args:
-            body: the list's envelope; `$items` is a list.
-
-        Returns:
-            The items that are new to this walk; none when Sage repeated a page.
-        """
-        items: list[Any] = body["$items"]
-        ids = [_identity(item) for item in items]
-        echoed = body.get("$page")
-        another_page = isinstance(echoed, int) and echoed != self._page
-        repeated = self._rows > 0 and ids == self._last_ids
-        if not items or another_page or repeated:
+    def take(self, page: Envelope) -> bool:
+        """Note the answer for the page asked for; False where Sage repeated a page, whose rows were there before."""
+        another_page = page.number is not None and page.number != self.page
+        repeated = self._rows > 0 and page.ids == self._last_ids
+        if not page.ids or another_page or repeated:
             self.finished = True
-            return []
-        self._rows += len(items)
-        self._last_ids = ids
-        total = body.get("$total")
-        all_seen = not isinstance(total, int) or self._rows >= total
-        self.finished = (not body.get("$next") and all_seen) or len(items) > self._size
-        while self._size < self._full_size and self._rows % (self._size * 2) == 0:
-            self._size *= 2
-        return items
+            return False
+        self._seen += len(page.ids)
+        self._rows = self.page * self._size
+        self._last_ids = page.ids
+        all_seen = page.total is None or self._seen >= page.total
+        self.finished = (not page.has_next and all_seen) or len(page.ids) > self._size
+        self._grows_after -= 1
+        if self._grows_after <= 0:
+            while self._size < self._full_size and self._rows % (self._size * 2) == 0:
+                self._size *= 2
+        return True
 
 
 def _identity(item: Any) -> Any:
     return (item.get("id") or item.get("$path") or item.get("displayed_as")) if isinstance(item, dict) else item
+
+
+def _number(value: Any) -> int | None:
+    return value if isinstance(value, int) else None

@@ -2,7 +2,8 @@
 
 A first read asks for everything inside the chosen dates. A later read asks for what changed since the watermark, by
 `updated_or_created_since` (inclusive) alone: dates are then looked at row by row, so that a row that was edited out
-of them leaves the destination too. Deletions are asked for last, so that a tombstone is the latest word on its row.
+of them leaves the destination too. What was deleted is asked for before that: a row that is there afterwards was made
+or restored later, and it is emitted later.
 
 The watermark is Sage's clock when the read began, less an overlap, never the largest `updated_at` seen: a row edited
 on a page already read must come again. It moves only when the list was read to its end and `shifts` finds that nothing
@@ -16,26 +17,31 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
-from source_sage.asking import ListAsker, Page
+from source_sage.asking import Askers, ListAsker, Page
 from source_sage.businesses import Business
 from source_sage.clock import Clock, parse_utc, utc_text
 from source_sage.config import Window
+from source_sage.records import Records
 from source_sage.report import Tally
 from source_sage.rows import Row, RowShaper, currency_of
-from source_sage.shifts import Item, Sightings
+from source_sage.shifts import Changes, Item, Sightings, Stamp
 from source_sage.state import Place
 from source_sage.streams import StreamFacts
-from source_sage.transport import Transport
+from source_sage.transport import Answer, Transport
 
 logger = logging.getLogger("airbyte.source-sage")
 
 OVERLAP: Final = dt.timedelta(minutes=2)
 LATE_EDITS: Final = dt.timedelta(days=90)
+T = TypeVar("T")
+SECOND: Final = dt.timedelta(seconds=1)
+DAY: Final = dt.timedelta(days=1)
 WALKS: Final = 4
+LOOKS: Final = 4
 PROBES: Final = 3
 PAGES_BETWEEN_PLACES: Final = 20
 SECONDS_BETWEEN_PLACES: Final = 60.0
@@ -43,19 +49,39 @@ SECONDS_BETWEEN_PLACES: Final = 60.0
 NOT_TO_ASK_FOR: Final = frozenset({"business_id", "is_deleted", "id", "displayed_as"})
 
 
+class Emit(Protocol):
+    """Makes records of the rows of a list, for every stream that is made of it."""
+
+    def __call__(self, rows: Sequence[Row], *, deletions: bool = False) -> list[Records]:
+        """Write shaped rows; `deletions` says that they are tombstones that Sage gave."""
+
+
 @dataclass(frozen=True)
 class Batch:
-    """What one answer brought: rows to emit, then perhaps a place to save.
+    """What one answer brought: records to emit, then perhaps a place to save.
 
     Attributes:
-        rows: shaped.
+        records: to emit.
         place: how far the reading is with them.
-        deletions: the rows are tombstones that Sage gave, for the stream of all deletions too.
     """
 
-    rows: list[Row] = field(default_factory=list)
+    records: list[Records] = field(default_factory=list)
     place: Place | None = None
-    deletions: bool = False
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What is kept of a page of Sage's records.
+
+    Attributes:
+        stamps: id and `updated_at` of each.
+        rows: how many rows there are to emit.
+        records: them, written.
+    """
+
+    stamps: list[Stamp]
+    rows: int
+    records: list[Records]
 
 
 @dataclass(frozen=True)
@@ -69,9 +95,11 @@ class Task:
         start_date: as typed; the window opens earlier where historical data is wanted.
         place: how far earlier syncs came; None for a first read.
         shaper: makes rows of Sage's records.
+        emit: makes records of rows.
         transport: asks Sage.
         tally: counts.
         clock: this machine's.
+        askers: the threads that ask.
     """
 
     facts: StreamFacts
@@ -80,9 +108,25 @@ class Task:
     start_date: dt.date
     place: Place | None
     shaper: RowShaper
+    emit: Emit
     transport: Transport
     tally: Tally
     clock: Clock
+    askers: Askers
+
+    def get(self, path: str, params: Mapping[str, str], take: Callable[[dict[str, Any]], T]) -> T:
+        """Ask for one resource that is no list."""
+
+        def ask() -> Answer[T]:
+            return self.transport.get(path, params, take, business_id=self.business.id, tally=self.tally)
+
+        return self.askers.ask(ask).result().taken
+
+    def batch(self, items: Sequence[Any]) -> Batch:
+        """Sage's records, shaped and written as they are."""
+        rows = self.shaper.shape(items, self.business.id)
+        self.tally.note_rows(len(rows), (row.get("updated_at") for row in rows))
+        return Batch(self.emit(rows))
 
 
 class ListReading:
@@ -91,7 +135,7 @@ class ListReading:
     def __init__(self, task: Task) -> None:
         self._task = task
         self._facts = task.facts
-        self._ask = ListAsker(task.facts, task.business.id, task.transport, task.tally)
+        self._ask = ListAsker(task.facts, task.business.id, task.transport, task.tally, task.askers)
         place = task.place
         self._since = self._deletions_since = self._began = None
         if place is not None and place.watermark:
@@ -110,36 +154,21 @@ class ListReading:
         Yields:
             Rows page by page; places where a later sync may go on.
         """
-        rows = self._rows_behind()
+        if self._facts.tombstones and self._deletions_since is not None:
+            yield from self._tombstones(self._deletions_since)
+        settled = yield from self._goes_on()
         for _ in range(WALKS):
-            sightings = None
-            for page in self._ask.walk(self._params(), rows):
-                if sightings is None:
-                    sightings = self._sightings(page, complete=rows == 0)
-                    if self._began is None:
-                        self._began = page.moment
-                        if self._leaves_places:
-                            yield Batch(place=self._first_read_place(0, page.total))
-                sightings.note(page.items, page.total)
-                self._task.tally.note_page(page.rows, page.total, self._facts.page_size)
-                yield Batch(self._shaped(page.items, self._since is not None), self._place_due(page, sightings))
-            assert sightings is not None
-            changed, settled = self._settle(sightings, complete=rows == 0)
-            yield Batch(self._shaped(changed, self._task.place is not None))
             if settled:
                 break
-            rows = 0
-            logger.info("%s moved while it was read; reading it again.", self._name)
-        else:
+            settled = yield from self._walk()
+        if not settled:
             logger.warning(
                 "%s went on changing while it was read %d times; a row may be missing. Its place is left where it "
                 "was, so that the next sync asks for the same again.",
                 self._name,
                 WALKS,
             )
-        if self._facts.tombstones and self._deletions_since is not None:
-            yield from self._tombstones(self._deletions_since)
-        if self._facts.cursor_field and settled and self._began is not None:
+        elif self._facts.cursor_field and self._began is not None:
             watermark = utc_text(self._began - OVERLAP)
             yield Batch(place=Place.for_window(self._task.window, watermark=watermark))
 
@@ -147,81 +176,148 @@ class ListReading:
     def _name(self) -> str:
         return f"{self._facts.name} of {self._task.business}"
 
-    def _rows_behind(self) -> int:
-        """Where an unfinished first read can go on; 0 where it has to begin again."""
+    def _goes_on(self) -> Generator[Batch, None, bool]:
+        """Read the rest of a first read that was cut off; False where it has to begin again."""
         place = self._task.place
-        if place is None or place.watermark or not place.rows or place.total is None:
-            return 0
-        if not place.is_for(self._task.window):
-            return 0
-        changed, total = self._changed_and_total(parse_utc(place.began), None)
-        behind = Sightings(place.began, place.total, complete=False, ordered=self._facts.sort, filtered=False)
-        if changed is None or not behind.lost_nothing(changed, total, self._in_list):
+        if place is None or place.watermark or not place.rows or not place.is_for(self._task.window):
+            return False
+        walk_began = parse_utc(place.walk_began or place.began)
+        sightings = Sightings(utc_text(walk_began - OVERLAP), place.total)
+        if not self._nothing_moved_forwards(sightings, self._changes(sightings)):
             logger.info("%s changed since its first read was cut off; reading it from the beginning.", self._name)
-            return 0
-        logger.info("%s goes on after %d of %d rows.", self._name, place.rows, place.total)
-        return place.rows
+            return False
+        logger.info("%s goes on after %d of %s rows.", self._name, place.rows, place.total)
+        for page in self._ask.walk(self._params(), self._take, place.rows):
+            yield from self._note(page, sightings, walk_began)
+        changes = self._changes(sightings)
+        if changes is not None:
+            yield self._emitted(self._rows(changes.touched, emitted_before=True))
+        return self._nothing_moved_forwards(sightings, changes)
 
-    def _sightings(self, page: Page, *, complete: bool) -> Sightings:
-        place = self._task.place
-        cut, total = utc_text(page.moment), page.total
-        if not complete and place is not None:
-            cut, total = place.began, place.total
-        ordered, filtered = self._facts.sort, self._since is not None
-        return Sightings(cut, total, complete=complete, ordered=ordered, filtered=filtered)
+    def _walk(self) -> Generator[Batch, None, bool]:
+        """Read the list from its beginning; True if nothing was missed."""
+        sightings: Sightings | None = None
+        walk_began = None
+        for page in self._ask.walk(self._params(), self._take):
+            if sightings is None or walk_began is None:
+                walk_began = page.moment
+                self._began = self._began or walk_began
+                sightings = Sightings(utc_text(walk_began - OVERLAP), page.sight.total)
+                if self._leaves_places:
+                    yield Batch(place=self._first_read_place(walk_began, 0, page.sight.total))
+            yield from self._note(page, sightings, walk_began)
+        assert sightings is not None
+        return (yield from self._settle(sightings))
 
-    def _settle(self, sightings: Sightings, *, complete: bool) -> tuple[Sequence[Any], bool]:
-        """Find out whether the walk missed something.
+    def _take(self, items: list[Any]) -> Taken:
+        """Make records of a page's items, and keep of the items what tells whether rows were missed."""
+        stamps = [(item.get("id"), item.get("updated_at")) for item in items if isinstance(item, dict)]
+        rows = self._rows(items, emitted_before=self._since is not None)
+        return Taken(stamps, len(rows), self._task.emit(rows))
+
+    def _note(self, page: Page[Taken], sightings: Sightings, walk_began: dt.datetime) -> Iterator[Batch]:
+        """Emit a page, and leave a place after it if it is time for one."""
+        fell_before = sightings.fell
+        taken = page.taken or Taken([], 0, [])
+        sightings.note(taken.stamps, page.sight)
+        self._task.tally.note_rows(taken.rows, (moment for _, moment in taken.stamps))
+        self._task.tally.note_page(page.sight.rows, page.sight.total, self._facts.page_size)
+        if sightings.fell and not fell_before and self._leaves_places:
+            # Rows may have slipped past: whoever goes on from here begins again.
+            yield Batch(taken.records, self._first_read_place(walk_began, 0, sightings.first_total))
+        elif self._leaves_places and page.aligned and not sightings.fell and self._place_is_due(sightings):
+            yield Batch(taken.records, self._first_read_place(walk_began, page.sight.rows, sightings.first_total))
+        else:
+            yield Batch(taken.records)
+
+    def _emitted(self, rows: Sequence[Row], *, deletions: bool = False) -> Batch:
+        if deletions:
+            self._task.tally.tombstones += len(rows)
+        else:
+            self._task.tally.note_rows(len(rows), (row.get("updated_at") for row in rows))
+        return Batch(self._task.emit(rows, deletions=deletions))
+
+    def _settle(self, sightings: Sightings) -> Generator[Batch, None, bool]:
+        """Find out whether the walk missed something, and look again where it may have.
+
+        Yields:
+            What changed since it began, and the pages that were looked at again.
 
         Returns:
-            What changed since it began, to be emitted too; and whether nothing was missed.
+            True if nothing was missed.
         """
-        if complete and sightings.pages <= 1:
-            return (), True
+        if sightings.pages <= 1:
+            return True
         if not self._facts.changes:
-            return (), sightings.all_seen_once()
-        changed, total = self._changed_and_total(parse_utc(sightings.cut), sightings.last_total)
-        if changed is None:
-            return (), False
-        return changed, sightings.lost_nothing(changed, total, self._in_list)
+            return sightings.all_seen_once()
+        for _ in range(LOOKS):
+            changes = self._changes(sightings)
+            if changes is None:
+                break
+            yield self._emitted(self._rows(changes.touched, emitted_before=self._task.place is not None))
+            missed = sightings.missed(changes)
+            if missed is not None and missed <= 0:
+                return True
+            pages = self._doubtful_pages(sightings, changes)
+            if missed is None or not pages or 2 * len(pages) > sightings.pages:
+                break
+            logger.info("%s moved while it was read; looking at %d pages again.", self._name, len(pages))
+            for number in pages:
+                taken = self._ask.page(self._params(), number, self._take)
+                sightings.look_again(taken.stamps)
+                self._task.tally.note_rows(taken.rows, (moment for _, moment in taken.stamps))
+                yield Batch(taken.records)
+        logger.info("%s moved while it was read; reading it again.", self._name)
+        return False
 
-    def _changed_and_total(
-        self, since: dt.datetime, total_if_quiet: int | None
-    ) -> tuple[Sequence[Item] | None, int | None]:
-        """What changed since a moment, and how long the list was while that did not change.
+    def _doubtful_pages(self, sightings: Sightings, changes: Changes) -> list[int]:
+        """The pages on both sides of each boundary that a row may have slipped over."""
+        size = self._facts.page_size
+        numbers: set[int] = set()
+        for rows in sightings.doubtful_rows(changes):
+            numbers |= {(rows - 1) // size + 1, rows // size + 1}
+        return sorted(numbers)
 
-        Args:
-            since: inclusive, whole seconds.
-            total_if_quiet: taken for the length if nothing changed; None to ask in any case.
+    def _nothing_moved_forwards(self, sightings: Sightings, changes: Changes | None) -> bool:
+        return changes is not None and sightings.nothing_moved_forwards(changes, ordered=self._facts.sort)
+
+    def _changes(self, sightings: Sightings) -> Changes | None:
+        """What happened to the list since the `cut` of a walk: one request where nothing did.
 
         Returns:
-            The changed records, None if they went on changing; and `$total`.
+            Answers that agree with each other; None if the list went on changing meanwhile.
         """
-        changed = self._changed(since)
-        if not changed and changed is not None and total_if_quiet is not None:
-            return changed, total_if_quiet
+        since = parse_utc(sightings.cut)
+        touched = self._listed({"updated_or_created_since": utc_text(since)})
+        if touched == [] and sightings.pages and sightings.stood_still:
+            return Changes([], [], [], sightings.first_total)
         for _ in range(PROBES):
+            # In this order: what is deleted meanwhile then makes the list look too long, never too short.
             total = self._ask.length(self._params())
-            again = self._changed(since)
-            if changed is not None and again is not None and _marks(again) == _marks(changed):
-                return changed, total
-            changed = again
-        return None, None
+            deleted: list[Item] | None = [] if self._facts.keeps_deleted else None
+            if self._facts.tombstones:
+                deleted = self._listed({"deleted_since": utc_text(since - SECOND)})
+            again = self._listed({"updated_or_created_since": utc_text(since)})
+            if touched is not None and again is not None and _marks(again) == _marks(touched):
+                return Changes(touched, [item for item in touched if self._in_list(item)], deleted, total)
+            touched = again
+        return None
 
-    def _changed(self, since: dt.datetime) -> Sequence[Item] | None:
-        params = {**self._always(), "updated_or_created_since": utc_text(since)}
+    def _listed(self, params: dict[str, str]) -> list[Item] | None:
+        """All records of a list of changes or deletions; None if it changed while it was read."""
         found: dict[Any, Item] = {}
         totals = set()
-        for page in self._ask.walk(params):
-            found.update((item.get("id"), item) for item in page.items if isinstance(item, dict))
-            totals.add(page.total)
-        whole = totals in ({None}, {len(found)})
-        return list(found.values()) if whole else None
+        for page in self._ask.walk({**self._always(), **params}, list):
+            found.update((item.get("id"), item) for item in page.taken or () if isinstance(item, dict))
+            totals.add(page.sight.total)
+        return list(found.values()) if totals in ({None}, {len(found)}) else None
 
     def _in_list(self, item: Item) -> bool:
+        """Tell whether a record is surely among those that the walk asks for."""
         if not self._facts.dates or self._since is not None:
             return True
-        return self._is_wanted(item.get(str(self._facts.date_field)))
+        day = _day(item.get(str(self._facts.date_field)))
+        return day is not None and self._task.window.holds(day)
 
     def _always(self) -> dict[str, str]:
         attributes = self._facts.attributes
@@ -240,10 +336,11 @@ class ListReading:
         if self._since is not None:
             late = (self._since - LATE_EDITS).date()
             start = late if start is None else max(start, late)
-        dates = {"from_date": start, "to_date": end}
+        # A day more on each side: whether Sage counts these two days in is not known (API.md, 1.7).
+        dates = {"from_date": start and start - DAY, "to_date": end and end + DAY}
         return {name: date.isoformat() for name, date in dates.items() if date is not None}
 
-    def _shaped(self, items: Sequence[Any], emitted_before: bool) -> list[Row]:
+    def _rows(self, items: Sequence[Any], *, emitted_before: bool) -> list[Row]:
         """The rows to emit for some records.
 
         Args:
@@ -255,7 +352,6 @@ class ListReading:
         rows = self._task.shaper.shape(items, self._task.business.id)
         if self._facts.date_field:
             rows = list(self._inside_window(rows, emitted_before and self._facts.changes))
-        self._task.tally.note_rows(rows)
         return rows
 
     def _inside_window(self, rows: Iterable[Row], emitted_before: bool) -> Iterator[Row]:
@@ -266,39 +362,41 @@ class ListReading:
                 yield _tombstone(row["business_id"], row.get("id"), row.get("updated_at"))
 
     def _is_wanted(self, date: Any) -> bool:
-        try:
-            return self._task.window.holds(dt.date.fromisoformat(str(date)[:10]))
-        except ValueError:
-            return True
+        day = _day(date)
+        return day is None or self._task.window.holds(day)
 
-    def _place_due(self, page: Page, sightings: Sightings) -> Place | None:
-        """The place after this page, if it is time to leave one."""
-        if not self._leaves_places or not page.aligned:
-            return None
+    def _place_is_due(self, sightings: Sightings) -> bool:
         now = self._task.clock.monotonic()
         due = sightings.pages % PAGES_BETWEEN_PLACES == 0 or now - self._left_at > SECONDS_BETWEEN_PLACES
-        if not due:
-            return None
-        self._left_at = now
-        return self._first_read_place(page.rows, sightings.first_total)
+        if due:
+            self._left_at = now
+        return due
 
-    def _first_read_place(self, rows: int, total: int | None) -> Place:
+    def _first_read_place(self, walk_began: dt.datetime, rows: int, total: int | None) -> Place:
         assert self._began is not None
-        return Place.for_window(self._task.window, began=utc_text(self._began), rows=rows, total=total)
+        restarted = {"walk_began": utc_text(walk_began)} if walk_began != self._began else {}
+        return Place.for_window(self._task.window, began=utc_text(self._began), rows=rows, total=total, **restarted)
 
     def _tombstones(self, since: dt.datetime) -> Iterator[Batch]:
+        since -= SECOND  # Sage leaves that very moment out
         earliest = self._facts.deleted_since_min
         since = max(since, parse_utc(earliest)) if earliest else since
-        # Exclusive at Sage, hence a second earlier.
-        params = {"attributes": "deleted_at", "deleted_since": utc_text(since - dt.timedelta(seconds=1))}
-        for page in self._ask.walk(params):
+        params = {"attributes": "deleted_at", "deleted_since": utc_text(since)}
+        for page in self._ask.walk(params, list):
+            self._began = self._began or page.moment
             rows = [
                 _tombstone(self._task.business.id, item["id"], item.get("deleted_at") or utc_text(page.moment))
-                for item in page.items
+                for item in page.taken or ()
                 if isinstance(item, dict) and item.get("id")
             ]
-            self._task.tally.tombstones += len(rows)
-            yield Batch(rows, deletions=True)
+            yield self._emitted(rows, deletions=True)
+
+
+def _day(date: Any) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat(str(date)[:10])
+    except ValueError:
+        return None
 
 
 def _marks(items: Iterable[Item]) -> set[tuple[Any, Any]]:
@@ -327,9 +425,5 @@ class SettingsReading:
         Yields:
             Its one row.
         """
-        task = self._task
-        path = task.facts.path.replace("{business_id}", task.business.id)
-        answer = task.transport.get(path, {}, business_id=task.business.id, tally=task.tally)
-        rows = task.shaper.shape([answer.body], task.business.id)
-        task.tally.note_rows(rows)
-        yield Batch(rows)
+        path = self._task.facts.path.replace("{business_id}", self._task.business.id)
+        yield self._task.batch([self._task.get(path, {}, dict)])

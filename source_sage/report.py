@@ -47,10 +47,15 @@ class Tally:
     begun: bool = False
     ended: bool = False
 
-    def note_rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Count the rows of a page that leave, and see when they were changed."""
-        self.rows += len(rows)
-        moments = [moment for row in rows if (moment := row.get("updated_at"))]
+    def note_rows(self, count: int, changed: Iterable[Any]) -> None:
+        """Count the rows of a page that leave.
+
+        Args:
+            count: how many.
+            changed: their `updated_at`; what is no text is left out.
+        """
+        self.rows += count
+        moments = [moment for moment in changed if isinstance(moment, str) and moment]
         if moments:
             oldest = min(moments)
             self.oldest = min(self.oldest, oldest) if self.oldest else oldest

@@ -11,6 +11,7 @@ payment-page link leaves the connector.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import logging
 import math
 import re
@@ -26,6 +27,7 @@ Row = dict[str, Any]
 Convert = Callable[[Any], Any]
 
 EXACT_DIGITS: Final = 15
+REMEMBERED_TEXTS: Final = 20_000
 _UNFIT: Final = object()
 _DECIMAL: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _USUAL_MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}")
@@ -76,40 +78,38 @@ class RowShaper:
 
     def _object(self, schema: Mapping[str, Any], path: str) -> Convert:
         plan = {
-            name: self._convert(declared, f"{path}{name}") for name, declared in schema.get("properties", {}).items()
+            name: (_FITTING.get(_kind(declared)), self._convert(declared, f"{path}{name}"))
+            for name, declared in schema.get("properties", {}).items()
         }
         undeclared = self._undeclared
 
         def shape(record: Any) -> Any:
-            if not isinstance(record, dict):
+            if type(record) is not dict:
                 return self._unfit(path.rstrip("."))
             row = {}
             for name, value in record.items():
-                convert = plan.get(name)
-                if convert is None:
-                    if not name.startswith("$") and name != "links":
-                        row[name] = undeclared(value, f"{path}{name}")
-                elif value is None:
-                    row[name] = None
-                else:
-                    row[name] = convert(value)
+                known = plan.get(name)
+                if known is not None:
+                    fitting, convert = known
+                    row[name] = value if type(value) is fitting or value is None else convert(value)
+                elif not name.startswith("$") and name != "links":
+                    row[name] = undeclared(value, f"{path}{name}")
             return row
 
         return shape
 
     def _convert(self, schema: Mapping[str, Any], path: str) -> Convert:
-        kinds = [kind for kind in _as_list(schema.get("type")) if kind != "null"]
-        if kinds == ["object"]:
+        kind = _kind(schema)
+        if kind == ("object", ""):
             return self._object(schema, f"{path}.") if schema.get("properties") else self._open_object(path)
-        if kinds == ["array"]:
+        if kind == ("array", ""):
             return self._array(schema, path)
-        scalar = _SCALARS.get((kinds[0], str(schema.get("format", ""))) if len(kinds) == 1 else ("", ""))
-        if scalar is None:
+        if kind not in _SCALARS:
             return lambda value: _without_dollars(value)
-        unfit = self._unfit
+        scalar, of_text, unfit = _SCALARS[kind], _OF_TEXT[kind], self._unfit
 
         def convert(value: Any) -> Any:
-            fitted = scalar(value)
+            fitted = of_text(value) if type(value) is str else scalar(value)
             return unfit(path) if fitted is _UNFIT else fitted
 
         return convert
@@ -140,8 +140,11 @@ def currency_of(item: Mapping[str, Any]) -> str | None:
     return str(item.get("$path") or "").rpartition("/")[2] or None
 
 
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+def _kind(schema: Mapping[str, Any]) -> tuple[str, str]:
+    """Type and format that a field is declared as; two empty texts where it may be of several types."""
+    declared = schema.get("type")
+    kinds = [kind for kind in (declared if isinstance(declared, list) else [declared]) if kind != "null"]
+    return (str(kinds[0]), str(schema.get("format", ""))) if len(kinds) == 1 else ("", "")
 
 
 def _without_dollars(value: Any) -> Any:
@@ -239,6 +242,12 @@ def moment(value: Any) -> Any:
     return zoned.isoformat().replace("+00:00", "Z")
 
 
+# Values of these types leave as they came.
+_FITTING: Final[dict[tuple[str, str], type]] = {
+    ("integer", ""): int,
+    ("boolean", ""): bool,
+    ("string", ""): str,
+}
 _SCALARS: Final[dict[tuple[str, str], Convert]] = {
     ("number", ""): number,
     ("integer", ""): integer,
@@ -247,3 +256,5 @@ _SCALARS: Final[dict[tuple[str, str], Convert]] = {
     ("string", "date"): day,
     ("string", "date-time"): moment,
 }
+# The same amounts, dates and moments come again and again.
+_OF_TEXT: Final = {kind: functools.lru_cache(REMEMBERED_TEXTS)(scalar) for kind, scalar in _SCALARS.items()}

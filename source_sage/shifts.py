@@ -4,105 +4,178 @@ Sage's pages are counted from the front of a list that goes on changing. A row t
 pushes others back: they come twice, which does no harm. A row that *leaves* before that place (deleted, edited out of
 the filter, or edited to a later place in an order by name, date or change) pulls the next row over the page boundary:
 it is never shown. If it was itself not changed meanwhile, no later sync would bring it: it would be lost for ever.
-`$total` alone does not tell: a deletion and a new row in the same moment leave it as it was, and so does an edited row
-that moves to the end.
+Pages asked for side by side are hurt both ways. `$total` alone does not tell: a deletion and a new row in the same
+moment leave it as it was, and so does an edited row that moves to the end.
 
-The argument. Let `cut` be Sage's clock at the first answer, `changed` the rows whose `updated_at` is not before it
-(one request more, after the last page), `total` the length of the list at the end.
+The argument. Let `cut` be Sage's clock at the first answer of the walk, less the time that a change may need to show
+up. Call a row touched if it was changed at or after `cut`. After the last page Sage is asked which rows are touched
+(one request; the only one where nothing moves), and, if any are or `$total` moved, which were deleted and how long
+the list is, until these answers agree with each other.
 
-1. Rows that are in `changed` cannot be lost: the next sync asks for them, since the watermark is older than `cut`.
-2. All others of the list, `total` less those in `changed`, were never touched. They have been seen if as many
-   different untouched rows were seen, unless one of those seen has left the list since.
-3. As many rows left as `first_total` and the new ones among `changed` make more than `total`. If none left and the
-   counts agree, nothing is lost, whatever order the list has and in whatever order its pages were read.
+1. Touched rows cannot be lost: they are emitted from that answer, and the next sync asks for them again.
+2. All other rows were in the list all the time; they are `total` less the touched ones in it. Whatever the walk saw
+   untouched and is neither touched nor deleted by now is one of them. So the walk missed exactly
+   `total - touched in the list - seen and still untouched` rows, whatever order the list has, in whatever order its
+   pages were read, and however often a row was shown.
+3. Where Sage cannot tell what was deleted, nothing was if the list is as long as it was at first and all touched rows
+   that could be new in it are. If that cannot be told, the walk proves nothing.
 
-Where it cannot be decided (a row made in the very second of `cut`, a row that left) the list is read again. A read
-that goes on where an earlier process stopped has not seen the first rows itself. There, nothing is lost if nothing can
-have moved forwards: no row left, `$total` never fell, and either the list is in order of creation or no old row was
-edited. A single page is a single answer and needs no proof.
+What was missed slipped over a boundary between two pages that were not answered from the same list: their `$total`
+differs, or something changed between the two answers. These pages are asked for again; only if that does not help is
+the whole list.
+
+A read that goes on where an earlier process stopped has not seen the first rows itself and cannot count. There,
+nothing is lost if no row can have moved forwards: none was deleted, `$total` never fell, and no old row was edited
+(in a list in order of creation it may have been, but not out of the dates chosen). A single page is a single answer
+and needs no proof.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 SECONDS: Final = len("YYYY-MM-DDThh:mm:ss")
 BUCKETS: Final = 16
 Item = Mapping[str, Any]
+Stamp = tuple[Any, Any]
+"""Id and `updated_at` of a record."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """One page as it was answered.
+
+    Attributes:
+        rows: of the list read with it, from the front.
+        total: `$total`; None if Sage did not say.
+        asked, answered: between which moments Sage made the answer, `YYYY-MM-DDThh:mm:ssZ`.
+    """
+
+    rows: int
+    total: int | None
+    asked: str
+    answered: str
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What happened to a list since a walk's `cut`, as one consistent answer.
+
+    Attributes:
+        touched: records changed at or after `cut`, wherever they are now.
+        inside: those of them that are surely in the list.
+        deleted: records deleted since; None where Sage cannot tell.
+        total: the length of the list now; None if Sage does not say.
+    """
+
+    touched: Sequence[Item]
+    inside: Sequence[Item]
+    deleted: Sequence[Item] | None
+    total: int | None
+
+    @property
+    def moments(self) -> list[str]:
+        """When something changed, as far as it is known."""
+        stamps = [item.get("updated_at") for item in self.touched]
+        stamps += [item.get("deleted_at") for item in self.deleted or ()]
+        return [stamp[:SECONDS] for stamp in stamps if isinstance(stamp, str)]
 
 
 class Sightings:
-    """What a walk has seen; eight bytes a row.
+    """What a walk has seen of a list; eight bytes a row.
 
     Args:
-        cut: Sage's clock at the first answer of the read, `YYYY-MM-DDThh:mm:ssZ`.
-        first_total: `$total` of that answer; None if it had none.
-        complete: the walk began at the first page; False where it goes on from an earlier process's place.
-        ordered: the list is in order of creation.
-        filtered: the list is itself a list of changes, which an old row enters when it is edited.
+        cut: see above, `YYYY-MM-DDThh:mm:ssZ`.
+        first_total: `$total` of the walk's first answer; None if it had none.
     """
 
-    def __init__(self, cut: str, first_total: int | None, *, complete: bool, ordered: bool, filtered: bool) -> None:
+    def __init__(self, cut: str, first_total: int | None) -> None:
         self.cut = cut
-        self._cut = cut[:SECONDS]
         self.first_total = first_total
-        self._complete = complete
-        self._ordered = ordered
-        self._filtered = filtered
+        self.fell = False
+        self._cut = cut[:SECONDS]
         self._untouched = array("q")
-        self._fell = False
-        self.last_total = first_total
-        self.pages = 0
+        self._pages: list[Sight] = []
+        self._last_total = first_total
 
-    def note(self, items: Iterable[Any], total: Any) -> None:
-        """Note one page: its records, and its `$total`."""
-        self.pages += 1
-        if isinstance(total, int):
-            self._fell = self._fell or (self.last_total is not None and total < self.last_total)
-            self.last_total = total
+    def note(self, stamps: Iterable[Stamp], sight: Sight) -> None:
+        """Note one page of the walk."""
+        self._pages.append(sight)
+        if sight.total is not None:
+            self.fell = self.fell or (self._last_total is not None and sight.total < self._last_total)
+            self._last_total = sight.total
+        self.look_again(stamps)
+
+    def look_again(self, stamps: Iterable[Stamp]) -> None:
+        """Note records of the list that were asked for once more."""
         cut = self._cut
-        for item in items:
-            if isinstance(item, dict) and str(item.get("updated_at") or "")[:SECONDS] < cut:
-                self._untouched.append(hash(item.get("id")))
-
-    def lost_nothing(self, changed: Sequence[Item], total: int | None, in_list: Callable[[Item], bool]) -> bool:
-        """Tell whether it is certain that no row was missed that a later sync would not bring.
-
-        Args:
-            changed: the records changed at or after `cut`.
-            total: the length of the list, asked for while `changed` did not change; None if Sage does not say.
-            in_list: tells whether a changed record belongs to the list that was walked.
-        """
-        if total is None or self.first_total is None:
-            return True
-        inside = [item for item in changed if in_list(item)]
-        new = 0
-        for item in inside:
-            created = str(item.get("created_at") or "")[:SECONDS]
-            if created == self._cut:
-                return False
-            if created > self._cut:
-                new += 1
-            elif self._filtered and hash(item.get("id")) not in self._untouched:
-                return False
-        if self.first_total + new != total or self._fell:
-            return False
-        if self._complete:
-            return self._untouched_rows(changed) >= total - len(inside)
-        return self._ordered or new == len(inside)
-
-    def all_seen_once(self) -> bool:
-        """The weaker test for a list that cannot be asked for changes: `$total` stood still and all of it was seen."""
-        return self.last_total is None or (
-            self.last_total == self.first_total and not self._fell and self._untouched_rows(()) >= self.last_total
+        self._untouched.extend(
+            hash(one) for one, updated_at in stamps if not isinstance(updated_at, str) or updated_at[:SECONDS] < cut
         )
 
-    def _untouched_rows(self, changed: Iterable[Item]) -> int:
-        """How many different rows were seen untouched and still are; in buckets, since a set takes much more room."""
-        touched = {hash(item.get("id")) for item in changed}
+    @property
+    def pages(self) -> int:
+        """How many pages the walk took."""
+        return len(self._pages)
+
+    @property
+    def stood_still(self) -> bool:
+        """Tell whether every answer gave the same `$total`."""
+        return all(page.total == self.first_total for page in self._pages)
+
+    def missed(self, changes: Changes) -> int | None:
+        """How many rows that no later sync would bring a whole walk has not seen; None if that cannot be told."""
+        if changes.total is None:
+            return None if changes.touched or changes.deleted else 0
+        if changes.deleted is None and not self._none_left(changes):
+            return None
+        gone = {hash(item.get("id")) for item in (*changes.touched, *(changes.deleted or ()))}
+        return changes.total - len(changes.inside) - self._distinct(gone)
+
+    def _none_left(self, changes: Changes) -> bool:
+        """Tell whether the lengths prove that no row was deleted: 3. above."""
+        if self.first_total is None:
+            return False
+        inside = {hash(item.get("id")) for item in changes.inside}
+        entered_at_most = len(inside - {one for one in self._untouched if one in inside})
+        return self.first_total + entered_at_most == changes.total
+
+    def doubtful_rows(self, changes: Changes) -> list[int]:
+        """The boundaries that a row may have slipped over, each by the rows in front of it."""
+        moments = changes.moments
+
+        def differ(one: Sight, other: Sight) -> bool:
+            begin, end = min(one.asked, other.asked)[:SECONDS], max(one.answered, other.answered)[:SECONDS]
+            return one.total != other.total or any(begin <= moment <= end for moment in moments)
+
+        pairs = zip(self._pages, self._pages[1:], strict=False)
+        return [one.rows for one, other in pairs if differ(one, other)]
+
+    def nothing_moved_forwards(self, changes: Changes, *, ordered: bool) -> bool:
+        """Tell whether the rows behind a place were all seen by whoever read up to it.
+
+        Args:
+            changes: since the `cut` of the walk that left the place.
+            ordered: the list is in order of creation.
+        """
+        old = [item for item in changes.touched if str(item.get("created_at") or "")[:SECONDS] < self._cut]
+        some_outside = len(changes.inside) < len(changes.touched)
+        if self.fell or changes.deleted or some_outside or (old and not ordered):
+            return False
+        if self.first_total is None or changes.total is None:
+            return not changes.touched
+        return changes.deleted is not None or self.first_total + len(changes.touched) - len(old) == changes.total
+
+    def all_seen_once(self) -> bool:
+        """The weaker test for a list that cannot be asked for changes: it stood still and all of it was seen."""
+        return self.first_total is None or (self.stood_still and self._distinct(frozenset()) >= self.first_total)
+
+    def _distinct(self, without: set[int] | frozenset[int]) -> int:
+        """How many different rows were seen untouched; in buckets, since a set takes much more room."""
         buckets = BUCKETS if len(self._untouched) > 100_000 else 1
         return sum(
-            len({one for one in self._untouched if one % buckets == bucket} - touched) for bucket in range(buckets)
+            len({one for one in self._untouched if one % buckets == bucket} - without) for bucket in range(buckets)
         )

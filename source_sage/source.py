@@ -33,6 +33,7 @@ from source_sage.check import check
 from source_sage.clock import Clock
 from source_sage.config import SageConfig
 from source_sage.errors import RefusedBeforehand, config_error
+from source_sage.records import Records
 from source_sage.report import Report
 from source_sage.rights import Subscription, refusals
 from source_sage.streams import manifest, streams_of
@@ -97,6 +98,20 @@ class SourceSage(Source):
         Raises:
             AirbyteTracedException: something did not finish.
         """
+        for one in self.read_pages(logger, config, catalog, state):
+            if isinstance(one, Records):
+                yield from one.messages()
+            else:
+                yield one
+
+    def read_pages(
+        self,
+        logger: logging.Logger,
+        config: Mapping[str, Any],
+        catalog: ConfiguredAirbyteCatalog,
+        state: list[AirbyteStateMessage] | None = None,
+    ) -> Iterator[AirbyteMessage | Records]:
+        """The same as `read`, with the records a page at a time."""
         started = self._clock.now()
         checked = SageConfig.parse(config)
         states = ConnectorStateManager(state=state or [])

@@ -30,8 +30,9 @@ class Place(BaseModel):
     Attributes:
         watermark: all changes up to this moment (UTC) are in the destination; empty before the first read ended.
         began: when the unfinished first read began, by Sage's clock (UTC).
-        rows: how many rows of the list, from its front, the unfinished first read has emitted.
-        total: how long the list was when it began; None if Sage did not say.
+        walk_began: when the walk through the pages that `rows` counts began; empty if with the read itself.
+        rows: how many rows of the list, from its front, that walk has emitted.
+        total: how long the list was when the walk began; None if Sage did not say.
         start, end: the accounting dates it was read for, `YYYY-MM-DD`, None for an open end.
     """
 
@@ -39,12 +40,13 @@ class Place(BaseModel):
 
     watermark: str = ""
     began: str = ""
+    walk_began: str = ""
     rows: int = Field(default=0, ge=0)
     total: int | None = None
     start: str | None = None
     end: str | None = None
 
-    @field_validator("watermark", "began")
+    @field_validator("watermark", "began", "walk_began")
     @classmethod
     def _is_moment(cls, value: str) -> str:
         if value and parse_utc(value).year < EARLIEST_YEAR:

@@ -34,6 +34,7 @@ class StreamFacts(BaseModel):
     page_size: int
     changes: bool = False
     tombstones: bool = False
+    keeps_deleted: bool = False
     dates: bool = False
     date_field: str | None = None
     sort: bool = False

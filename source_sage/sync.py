@@ -8,6 +8,7 @@ refused partition cannot be told from a failed one (CDK.md, sections 1.6 and 3; 
 
 from __future__ import annotations
 
+import functools
 import importlib
 import logging
 import queue
@@ -19,9 +20,9 @@ from typing import Any, Final
 
 from airbyte_cdk.models import (
     AirbyteMessage,
-    AirbyteRecordMessage,
     AirbyteStateBlob,
     AirbyteStateMessage,
+    AirbyteStateStats,
     AirbyteStateType,
     AirbyteStreamState,
     AirbyteStreamStatus,
@@ -32,6 +33,7 @@ from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_sage.asking import Askers
 from source_sage.businesses import Business
 from source_sage.clock import Clock
 from source_sage.config import SageConfig
@@ -39,6 +41,7 @@ from source_sage.errors import ListRefused, system_error
 from source_sage.outcome import Admissions, sync_failure
 from source_sage.progress import Progress
 from source_sage.reading import Batch, Task
+from source_sage.records import Records
 from source_sage.report import Report, Tally
 from source_sage.rows import Row, RowShaper
 from source_sage.state import StreamState
@@ -49,6 +52,7 @@ logger = logging.getLogger("airbyte.source-sage")
 
 PUT_SECONDS: Final = 0.2
 SECONDS_BETWEEN_LOOKS: Final = 1.0
+BATCHES_THAT_WAIT: Final = 2
 
 
 @dataclass
@@ -60,6 +64,7 @@ class StreamRun:
     shaper: RowShaper
     left: int
     running: bool = False
+    since_state: int = 0
     completed: bool = False
     failures: list[tuple[Business, AirbyteTracedException]] = field(default_factory=list)
 
@@ -111,7 +116,8 @@ class Sync:
         self._unreadable = unreadable
         self._progress = Progress(report, clock)
         self._stop = threading.Event()
-        self._queue: queue.Queue[_Item] = queue.Queue(maxsize=config.num_workers)
+        self._askers = Askers(config.num_workers)
+        self._queue: queue.Queue[_Item] = queue.Queue(maxsize=BATCHES_THAT_WAIT)
         self._runs = [
             StreamRun(
                 facts,
@@ -121,13 +127,14 @@ class Sync:
             )
             for facts, blob in streams
         ]
+        self._run_of = {run.facts.name: run for run in self._runs}
         self._deleted_records = next((run for run in self._runs if run.facts.fed_by_others), None)
         self._readings = [(run, business) for run in self._runs if run.left for business in businesses]
         self._admissions = Admissions((run.facts.name, business) for run, business in self._readings)
         for run, business in self._readings:
             report.tally(business.id, run.facts.name)
 
-    def messages(self) -> Iterator[AirbyteMessage]:
+    def messages(self) -> Iterator[AirbyteMessage | Records]:
         """Read, emit, and say how each stream ended.
 
         Yields:
@@ -151,6 +158,7 @@ class Sync:
         finally:
             self._stop.set()
             executor.shutdown(wait=False, cancel_futures=True)
+            self._askers.close()
         failures = [(run.facts.name, business, failure) for run in self._runs for business, failure in run.failures]
         if outcome := sync_failure(len(self._runs), failures, read=self._admissions.anything_read):
             raise outcome
@@ -177,9 +185,11 @@ class Sync:
             start_date=self._config.start_date,
             place=run.state.place(business.id),
             shaper=run.shaper,
+            emit=functools.partial(self._emit, run),
             transport=self._transport,
             tally=self._report.tally(business.id, run.facts.name),
             clock=self._clock,
+            askers=self._askers,
         )
 
     def _put(self, item: _Item) -> bool:
@@ -192,15 +202,14 @@ class Sync:
             return True
         return False
 
-    def _until_one_ends(self) -> Iterator[AirbyteMessage]:
+    def _until_one_ends(self) -> Iterator[AirbyteMessage | Records]:
         while not isinstance(item := self._next(), _Ended):
             run, business, batch = item
-            yield from self._records(run, batch.rows)
-            if batch.deletions and self._deleted_records is not None:
-                yield from self._records(self._deleted_records, _deletions(run.facts.name, batch.rows))
+            for records in batch.records:
+                yield from self._leave(records)
             if batch.place is not None:
                 run.state.move(business.id, batch.place)
-                yield _state(run.facts.name, run.state.blob())
+                yield self._state(run, run.state.blob())
         yield from self._end(item)
 
     def _next(self) -> _Item:
@@ -213,18 +222,24 @@ class Sync:
             except queue.Empty:
                 continue
 
-    def _records(self, run: StreamRun, rows: Sequence[Row]) -> Iterator[AirbyteMessage]:
+    def _emit(self, run: StreamRun, rows: Sequence[Row], *, deletions: bool = False) -> list[Records]:
+        """Write the rows of a list; of deletions, those of the stream of all deletions too."""
         if not rows:
-            return
+            return []
+        emitted_at = int(self._clock.now().timestamp() * 1000)
+        records = [Records.of(run.facts.name, rows, emitted_at)]
+        if deletions and self._deleted_records is not None:
+            gone = _deletions(run.facts.name, rows)
+            records.append(Records.of(self._deleted_records.facts.name, gone, emitted_at))
+        return records
+
+    def _leave(self, records: Records) -> Iterator[AirbyteMessage | Records]:
+        run = self._run_of[records.stream]
         if not run.running:
             run.running = True
             yield _status(run, AirbyteStreamStatus.RUNNING)
-        name = run.facts.name
-        emitted_at = int(self._clock.now().timestamp() * 1000)
-        for row in rows:
-            yield AirbyteMessage(
-                type=Type.RECORD, record=AirbyteRecordMessage(stream=name, data=row, emitted_at=emitted_at)
-            )
+        run.since_state += records.count
+        yield records
 
     def _end(self, ended: _Ended) -> Iterator[AirbyteMessage]:
         run, business = ended.stream, ended.business
@@ -246,9 +261,19 @@ class Sync:
         """A stream's last words: its state, unless it failed, and how it ended."""
         if not run.failures:
             keeps_places = run.facts.cursor_field and not run.facts.fed_by_others
-            yield _state(run.facts.name, run.state.blob() if keeps_places else {NO_CURSOR_STATE_KEY: True})
+            yield self._state(run, run.state.blob() if keeps_places else {NO_CURSOR_STATE_KEY: True})
         status = AirbyteStreamStatus.INCOMPLETE if run.failures else AirbyteStreamStatus.COMPLETE
         yield _status(run, status)
+
+    def _state(self, run: StreamRun, blob: Mapping[str, Any]) -> AirbyteMessage:
+        """A state, with the number of records since the last one, by which the platform sees that none was lost."""
+        stream = AirbyteStreamState(
+            stream_descriptor=StreamDescriptor(name=run.facts.name), stream_state=AirbyteStateBlob(dict(blob))
+        )
+        stats = AirbyteStateStats(recordCount=float(run.since_state))
+        run.since_state = 0
+        state = AirbyteStateMessage(type=AirbyteStateType.STREAM, stream=stream, sourceStats=stats)
+        return AirbyteMessage(type=Type.STATE, state=state)
 
     def _note_refusal(self, run: StreamRun, business: Business, refusal: ListRefused, tally: Tally) -> None:
         tally.skipped = refusal.reason
@@ -291,15 +316,3 @@ def _deletions(stream: str, tombstones: Iterable[Row]) -> list[Row]:
 
 def _status(run: StreamRun, status: AirbyteStreamStatus) -> AirbyteMessage:
     return status_message(StreamDescriptor(name=run.facts.name), status)
-
-
-def _state(stream: str, blob: Mapping[str, Any]) -> AirbyteMessage:
-    return AirbyteMessage(
-        type=Type.STATE,
-        state=AirbyteStateMessage(
-            type=AirbyteStateType.STREAM,
-            stream=AirbyteStreamState(
-                stream_descriptor=StreamDescriptor(name=stream), stream_state=AirbyteStateBlob(dict(blob))
-            ),
-        ),
-    )

@@ -10,11 +10,12 @@ import datetime as dt
 import logging
 import os
 import random
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import orjson
 import requests
@@ -46,6 +47,7 @@ CONNECT_TIMEOUT_SECONDS: Final = 10.0
 READ_TIMEOUT_SECONDS: Final = 90.0
 TRIES: Final = 5
 LONGEST_PAUSE_SECONDS: Final = 30.0
+T = TypeVar("T")
 
 
 class NoGoodAnswer(AirbyteTracedException):
@@ -53,16 +55,20 @@ class NoGoodAnswer(AirbyteTracedException):
 
 
 @dataclass(frozen=True)
-class Answer:
+class Answer(Generic[T]):
     """One good answer.
 
     Attributes:
-        body: the JSON object.
+        taken: what was made of the JSON object.
         moment: Sage's clock when it answered (HTTP `Date`, whole seconds, UTC), else this machine's.
+        took: seconds from the request to the answer.
+        size: of the answer, in bytes.
     """
 
-    body: dict[str, Any]
+    taken: T
     moment: dt.datetime
+    took: float
+    size: int
 
 
 class Transport:
@@ -85,22 +91,26 @@ class Transport:
         self._clock = clock
         self._pace = Pace(clock)
         self._session = _session(api, connections)
+        self._computing = threading.Lock()
 
     def get(
         self,
         path: str,
         params: Mapping[str, str],
+        take: Callable[[dict[str, Any]], T],
         *,
         business_id: str | None = None,
         tally: Tally | None = None,
         tries: int = TRIES,
         list_expected: bool = False,
-    ) -> Answer:
+    ) -> Answer[T]:
         """Ask for one resource until there is an answer that settles it.
 
         Args:
             path: below the API's base, with its leading slash.
             params: the query.
+            take: makes of the JSON object what is wanted of it. Calls come one at a time: a page takes ten times as
+                much memory as an object as on the wire, and threads that compute would only be in each other's way.
             business_id: sent as X-Business; the answer must name the same.
             tally: where requests, retries and waits are counted.
             tries: how often to ask when it fails for reasons that pass.
@@ -116,18 +126,26 @@ class Transport:
         failures = 0
         while True:
             self._pace.wait(tally)
-            token = self._tokens.get_access_token()
-            tally.requests += 1
+            response: requests.Response | None = None
+            problem: Exception | None = None
             try:
+                token = self._tokens.get_access_token()
+                tally.requests += 1
+                began = self._clock.monotonic()
                 response = self._send(path, params, business_id, token)
                 if response.ok and response.status_code < 300:
-                    answer = self._good(response, business_id, list_expected)
+                    took = self._clock.monotonic() - began
+                    _require_echo(response, business_id)
+                    taken = self._taken(response, list_expected, take)
+                    return Answer(taken, self._moment(response), took, len(response.content))
+            except (requests.exceptions.RequestException, _BrokenAnswer) as caught:
+                problem = caught
+            finally:
+                if response is None or response.status_code != 429:
                     self._pace.answered()
-                    return answer
-            except (requests.exceptions.RequestException, _BrokenAnswer) as problem:
+            if problem is not None or response is None:
                 failures += 1
-                what = _what_happened(problem)
-                self._wait_or_give_up(path, what, failures, tries, tally)
+                self._wait_or_give_up(path, _what_happened(problem), failures, tries, tally)
                 continue
 
             resolution = self._error_handler.interpret_response(response)
@@ -158,22 +176,17 @@ class Transport:
             allow_redirects=False,
         )
 
-    def _good(self, response: requests.Response, business_id: str | None, list_expected: bool) -> Answer:
-        try:
-            body = orjson.loads(response.content)
-        except orjson.JSONDecodeError as error:
-            raise _BrokenAnswer("the answer was not whole JSON") from error
-        if not isinstance(body, dict):
-            raise _BrokenAnswer("the answer was not a JSON object")
-        if list_expected and not isinstance(body.get("$items"), list):
-            raise _BrokenAnswer("the answer held no list")
-        echoed = response.headers.get("X-Business")
-        if business_id and echoed and echoed != business_id:
-            raise system_error(
-                f"Sage answered for business {echoed} though business {business_id} was asked for. Nothing of that "
-                "answer was passed on. Check the Account ID; if it is right, tell Sage's support.",
-            )
-        return Answer(body, self._moment(response))
+    def _taken(self, response: requests.Response, list_expected: bool, take: Callable[[dict[str, Any]], T]) -> T:
+        with self._computing:
+            try:
+                body = orjson.loads(response.content)
+            except orjson.JSONDecodeError as error:
+                raise _BrokenAnswer("the answer was not whole JSON") from error
+            if not isinstance(body, dict):
+                raise _BrokenAnswer("the answer was not a JSON object")
+            if list_expected and not isinstance(body.get("$items"), list):
+                raise _BrokenAnswer("the answer held no list")
+            return take(body)
 
     def _moment(self, response: requests.Response) -> dt.datetime:
         try:
@@ -200,6 +213,20 @@ class _BrokenAnswer(Exception):
     """An answer of status 200 that cannot be read: cut, empty, or another kind of document."""
 
 
+def _require_echo(response: requests.Response, business_id: str | None) -> None:
+    """See that Sage answered for the business that was asked for.
+
+    Raises:
+        AirbyteTracedException: it answered for another one.
+    """
+    echoed = response.headers.get("X-Business")
+    if business_id and echoed and echoed != business_id:
+        raise system_error(
+            f"Sage answered for business {echoed} though business {business_id} was asked for. Nothing of that "
+            "answer was passed on. Check the Account ID; if it is right, tell Sage's support.",
+        )
+
+
 def data_code(response: requests.Response) -> str:
     """Sage's `$dataCode` of an error, empty if the body is none of Sage's."""
     try:
@@ -220,7 +247,7 @@ def _failure(
     return make.get(failure_type or FailureType.system_error, system_error)(text, internal)
 
 
-def _what_happened(problem: Exception) -> str:
+def _what_happened(problem: Exception | None) -> str:
     """A few words for a failed request; never its text, which may hold the address with its query."""
     if isinstance(problem, _BrokenAnswer):
         return str(problem)

@@ -25,15 +25,8 @@ class TrialBalanceReading:
         task = self._task
         today = dt.datetime.now(dt.UTC).date()
         for start, end in months(task.start_date, min(task.window.end or today, today)):
-            answer = task.transport.get(
-                task.facts.path,
-                {"from_date": start.isoformat(), "to_date": end.isoformat()},
-                business_id=task.business.id,
-                tally=task.tally,
-            )
-            rows = task.shaper.shape(flat_accounts(answer.body, start, end), task.business.id)
-            task.tally.note_rows(rows)
-            yield Batch(rows)
+            dates = {"from_date": start.isoformat(), "to_date": end.isoformat()}
+            yield task.batch(flat_accounts(task.get(task.facts.path, dates, dict), start, end))
 
 
 def months(first: dt.date, last: dt.date) -> Iterator[tuple[dt.date, dt.date]]:

@@ -36,7 +36,15 @@ class Sage:
         self._details, self._shut, self._knows_active = details, shut, knows_active
         self.asked: list[tuple[str, str | None]] = []
 
-    def get(self, path: str, params: Mapping[str, str], *, business_id: str | None = None, **_: Any) -> Answer:
+    def get(
+        self,
+        path: str,
+        params: Mapping[str, str],
+        take: type[dict[str, Any]],
+        *,
+        business_id: str | None = None,
+        **_: Any,
+    ) -> Answer[dict[str, Any]]:
         self.asked.append((path, business_id))
         if path == "/businesses":
             return self._list(params)
@@ -46,7 +54,7 @@ class Sage:
             raise ListRefused(401, "AuthorizationFailure", "It is shut.")
         return self._answer({"$items": []})
 
-    def _list(self, params: Mapping[str, str]) -> Answer:
+    def _list(self, params: Mapping[str, str]) -> Answer[dict[str, Any]]:
         only = self._knows_active and params.get("active_only") == "true"
         ids = [one for one, told in self._details.items() if not only or told["subscriptions"][0]["active"]]
         size, page = int(params["items_per_page"]), int(params["page"])
@@ -54,8 +62,8 @@ class Sage:
         more = "/businesses?page=2" if page * size < len(ids) else None
         return self._answer({"$items": items, "$total": len(ids), "$page": page, "$next": more})
 
-    def _answer(self, body: dict[str, Any]) -> Answer:
-        return Answer(body, Clock().now())
+    def _answer(self, body: dict[str, Any]) -> Answer[dict[str, Any]]:
+        return Answer(body, Clock().now(), 0.1, 100)
 
 
 def businesses(count: int, ended: frozenset[int] = frozenset()) -> dict[str, dict[str, Any]]:

@@ -172,11 +172,13 @@ def test_many_threads_that_are_refused_together_are_held_once(
 
 
 @pytest.mark.usefixtures("no_jitter")
-@pytest.mark.parametrize("asked", [None, 0.0])
-def test_refusals_without_end_are_paused_for_without_end(pace: Pace, asked: float | None) -> None:
-    for _ in range(1100):
-        pause_after(pace, asked)
-    assert pause_after(pace, None) == pytest.approx(60)
+@pytest.mark.parametrize("asked", [None, 0.0, 30.0])
+def test_ten_minutes_of_refusals_end_the_run(pace: Pace, clock: HeldClock, asked: float | None) -> None:
+    with pytest.raises(AirbyteTracedException) as caught:
+        for _ in range(1000):
+            pause_after(pace, asked)
+    assert caught.value.failure_type is FailureType.transient_error
+    assert 600 < clock.slept <= 660
 
 
 def test_a_pause_is_told_once(pace: Pace, caplog: pytest.LogCaptureFixture) -> None:
@@ -213,8 +215,67 @@ def test_a_wait_beyond_the_calendar_ends_the_run_for_now_too(pace: Pace, header:
     assert caught.value.failure_type is FailureType.transient_error
 
 
-def test_a_wait_too_long_holds_nobody(pace: Pace, clock: HeldClock) -> None:
+def test_after_a_wait_too_long_no_request_is_made(pace: Pace, clock: HeldClock) -> None:
     with pytest.raises(AirbyteTracedException):
         pace.hold(601.0)
-    pace.wait(Tally())
+    with pytest.raises(AirbyteTracedException, match="2026-11-23T10:10:01Z"):
+        pace.wait(Tally())
     assert clock.slept == 0.0
+
+
+# The limit
+
+
+class Server:
+    """Lets so many requests through in any sixty seconds."""
+
+    def __init__(self, clock: HeldClock, limit: int) -> None:
+        self.clock, self.limit = clock, limit
+        self.let_through: list[float] = []
+        self.refused: list[float] = []
+
+    def serve(self, pace: Pace, latency: float) -> None:
+        pace.wait(Tally())
+        self.clock.sleep(latency / 2)
+        now = self.clock.monotonic()
+        lately = [one for one in self.let_through if one > now - 60]
+        fits = len(lately) < self.limit
+        (self.let_through if fits else self.refused).append(now)
+        self.clock.sleep(latency / 2)
+        if fits:
+            pace.answered()
+        else:
+            pace.hold(lately[0] + 60 - now)
+
+
+@pytest.mark.parametrize("latency", [0.01, 0.3, 0.5])
+def test_a_limit_of_a_hundred_a_minute_is_used_and_hardly_ever_passed(
+    pace: Pace, clock: HeldClock, latency: float
+) -> None:
+    server = Server(clock, 100)
+    while clock.slept < 3600:
+        server.serve(pace, latency)
+    assert len(server.let_through) >= 0.95 * 100 * 60
+    assert len(server.refused) <= 0.01 * len(server.let_through)
+
+
+def test_a_limit_that_was_somebody_elses_doing_is_left_behind(pace: Pace, clock: HeldClock) -> None:
+    server = Server(clock, 30)
+    while clock.slept < 180:
+        server.serve(pace, 0.1)
+    server.limit = 10**6
+    while clock.slept < 1800:
+        server.serve(pace, 0.1)
+    assert len([one for one in server.let_through if one > 1740]) > 500
+
+
+def test_a_few_answers_teach_no_limit(pace: Pace, clock: HeldClock) -> None:
+    for _ in range(10):
+        pace.wait(Tally())
+        pace.answered()
+    pace.wait(Tally())
+    pace.hold(1.0)
+    for _ in range(500):
+        pace.wait(Tally())
+        pace.answered()
+    assert clock.slept == 1.0

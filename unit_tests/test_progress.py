@@ -59,11 +59,11 @@ def test_the_line_tells_list_business_pages_speed_and_the_time_left(clock: Still
         report.tally("b2", "contacts"),
     )
     done.begun = done.ended = True
-    done.note_rows([{}] * 200)
+    done.note_rows(200, ())
     first.begun = second.begun = True
-    first.note_rows([{}] * 600)
+    first.note_rows(600, ())
     first.note_page(600, 123_400, 200)
-    second.note_rows([{}] * 400)
+    second.note_rows(400, ())
     second.note_page(400, 450, 200)
     clock.at += EVERY_SECONDS
     assert progress.line() == (
@@ -78,10 +78,10 @@ def test_the_speed_is_that_of_the_last_interval(clock: Still) -> None:
     progress = Progress(report, clock)
     tally = report.tally("b1", "contacts")
     tally.begun = True
-    tally.note_rows([{}] * 3_000)
+    tally.note_rows(3_000, ())
     clock.at += EVERY_SECONDS
     assert "3,000 rows so far, 100 a second now" in (progress.line() or "")
-    tally.note_rows([{}] * 300)
+    tally.note_rows(300, ())
     clock.at += EVERY_SECONDS
     assert "3,300 rows so far, 10 a second now" in (progress.line() or "")
     clock.at += EVERY_SECONDS
@@ -94,7 +94,7 @@ def test_a_list_of_unknown_length_tells_no_page(clock: Still) -> None:
     progress = Progress(report, clock)
     tally = report.tally("b1", "contacts")
     tally.begun = True
-    tally.note_rows([{}] * 3_000)
+    tally.note_rows(3_000, ())
     tally.note_page(3_000, None, 200)
     clock.at += EVERY_SECONDS
     assert progress.line() == (
