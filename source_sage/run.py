@@ -59,7 +59,10 @@ class SageEntrypoint(AirbyteEntrypoint):
         if parsed_args.command != "read":
             yield from (f"{message}\n".encode() for message in super().run(parsed_args))
             return
-        self.logger.setLevel(logging.DEBUG if parsed_args.debug or is_platform_debug_log_enabled() else logging.INFO)
+        level = logging.DEBUG if parsed_args.debug or is_platform_debug_log_enabled() else logging.INFO
+        for logger in (self.logger, logging.getLogger("airbyte")):
+            logger.setLevel(level)
+        self.logger.debug("Debug logs enabled")
         spec, config = self._sage.spec(self.logger), self._sage.read_config(parsed_args.config)
         self.set_up_secret_filter(config, spec.connectionSpecification)
         self.validate_connection(spec, config)

@@ -25,7 +25,7 @@ differs, or something changed between the two answers. These pages are asked for
 the whole list.
 
 A read that goes on where an earlier process stopped has not seen the first rows itself and cannot count. There,
-nothing is lost if no row can have moved forwards: none was deleted, `$total` never fell, and no old row was edited
+nothing is lost if no row can have moved forwards: none was deleted, `$total` never fell, and no row was edited
 (in a list in order of creation it may have been, but not out of the dates chosen). A single page is a single answer
 and needs no proof.
 """
@@ -161,13 +161,18 @@ class Sightings:
             changes: since the `cut` of the walk that left the place.
             ordered: the list is in order of creation.
         """
-        old = [item for item in changes.touched if str(item.get("created_at") or "")[:SECONDS] < self._cut]
+        created = [str(item.get("created_at") or "")[:SECONDS] for item in changes.touched]
+        edited = any(
+            made < self._cut or made != str(item.get("updated_at") or "")[:SECONDS]
+            for made, item in zip(created, changes.touched, strict=True)
+        )
         some_outside = len(changes.inside) < len(changes.touched)
-        if self.fell or changes.deleted or some_outside or (old and not ordered):
+        if self.fell or changes.deleted or some_outside or (edited and not ordered):
             return False
         if self.first_total is None or changes.total is None:
             return not changes.touched
-        return changes.deleted is not None or self.first_total + len(changes.touched) - len(old) == changes.total
+        new = sum(made >= self._cut for made in created)
+        return changes.deleted is not None or self.first_total + new == changes.total
 
     def all_seen_once(self) -> bool:
         """The weaker test for a list that cannot be asked for changes: it stood still and all of it was seen."""
