@@ -37,6 +37,7 @@ class Admissions:
         self._admitted: set[str] = set()
         self.anything_read = False
         self._refusals: dict[str, list[tuple[str, ListRefused]]] = {}
+        self._refused_by: dict[str, list[str]] = {}
 
     def note(self, stream: str, business: Business, error: Exception | None) -> AirbyteTracedException | None:
         """Note how one reading ended.
@@ -54,17 +55,14 @@ class Admissions:
             self._admitted.add(business.id)
             return None
         self._refusals.setdefault(business.id, []).append((stream, error))
+        self._refused_by.setdefault(stream, []).append(business.id)
         if self._left[business.id] or business.id in self._admitted:
             return None
         return _nothing_given(business, self._refusals[business.id])
 
     def undecided(self, stream: str) -> bool:
         """Tell whether a business that refused this stream may yet turn out to refuse all of them."""
-        return any(
-            self._left[business_id] > 0 and business_id not in self._admitted
-            for business_id, refusals in self._refusals.items()
-            if any(stream == name for name, _ in refusals)
-        )
+        return any(self._left[one] > 0 and one not in self._admitted for one in self._refused_by.get(stream, ()))
 
 
 def _nothing_given(business: Business, refusals: Sequence[tuple[str, ListRefused]]) -> AirbyteTracedException:
