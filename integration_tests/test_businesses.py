@@ -238,6 +238,17 @@ def test_unknown_ids_alone_end_the_read_at_once(three: tuple[Sandbox, dict[str, 
     assert {one.list for one in box.requests} == {"businesses"}
 
 
+def test_the_only_business_without_a_subscription_ends_every_stream_incomplete(streams: dict[str, Message]) -> None:
+    with Sandbox(size="tiny", businesses=[{"active": False}]) as box:
+        output = run("read", box.config(), catalog=catalog_of(streams.values(), FEW))
+        assert {one.list for one in box.requests} == {"businesses"}
+        assert [output.statuses(name) for name in FEW] == [["STARTED", "INCOMPLETE"]] * len(FEW)
+        own, end = [error["message"] for error in output.errors]
+        assert "has no active Sage subscription" in own and own in end
+        assert "Everything else" not in end
+        assert output.state == []
+
+
 def test_order_and_repeats_of_ids_do_not_matter(three: tuple[Sandbox, dict[str, Any]]) -> None:
     box, catalog = three
     first, second, _ = box.businesses

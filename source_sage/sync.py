@@ -147,6 +147,7 @@ class Sync:
             yield _status(run, AirbyteStreamStatus.STARTED)
         for business, failure in self._unreadable.items():
             yield self._note_unreadable(business, failure)
+        yield from self._completed()
         executor = ThreadPoolExecutor(self._config.num_workers, thread_name_prefix="sage")
         try:
             for run, business in self._readings:
@@ -252,10 +253,14 @@ class Sync:
         if shut := self._admissions.note(run.facts.name, business, ended.error):
             yield self._note_unreadable(business, shut)
         run.left -= 1
-        for one in self._runs:
-            if not (one.left or one.completed or one.facts.fed_by_others or self._admissions.undecided(one.facts.name)):
-                one.completed = True
-                yield from self._complete(one)
+        yield from self._completed()
+
+    def _completed(self) -> Iterator[AirbyteMessage]:
+        """The last words of each stream that is read in all businesses, and of which it is sure how it ended."""
+        for run in self._runs:
+            if not (run.left or run.completed or run.facts.fed_by_others or self._admissions.undecided(run.facts.name)):
+                run.completed = True
+                yield from self._complete(run)
 
     def _complete(self, run: StreamRun) -> Iterator[AirbyteMessage]:
         """A stream's last words: its state, unless it failed, and how it ended."""
