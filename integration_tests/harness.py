@@ -234,6 +234,29 @@ class Destination:
         """The rows that are there, without those marked as deleted."""
         return [row for row in self._rows[name].values() if not row.get("is_deleted")]
 
+    def all_rows(self, name: str) -> list[Row]:
+        """All rows, those marked as deleted too, as they stand in the table."""
+        return list(self._rows[name].values())
+
+    def lines(self, name: str) -> list[Row]:
+        """The lines that are live, by the rule that docs/tie-out.sql uses too.
+
+        No row of the same parent is newer, and it is not deleted.
+        """
+        rows = list(self._rows[name].values())
+        parent = self._streams[name]["stream"]["source_defined_primary_key"][1][0]
+        newest: dict[tuple[Any, ...], tuple[str, str]] = {}
+        for row in rows:
+            key = (row["business_id"], row[parent])
+            newest[key] = max(_age(row), newest.get(key, ("", "")))
+        return [
+            row for row in rows if _age(row) == newest[(row["business_id"], row[parent])] and not row.get("is_deleted")
+        ]
+
     def saved(self) -> list[Message]:
         """The state to go on from."""
         return list(self.state.values())
+
+
+def _age(row: Row) -> tuple[str, str]:
+    return str(row.get("updated_at") or ""), str(row["read_at"])

@@ -324,6 +324,32 @@ def test_a_list_that_one_business_refuses_leaves_the_stream_complete(three: tupl
     assert businesses_of(output, "sales_invoices") == {box.businesses[0].id, box.businesses[2].id}
 
 
+def test_the_lines_of_a_list_that_is_refused_are_skipped_with_it(streams: dict[str, Message]) -> None:
+    names = ("sales_invoices", "sales_invoice_lines", "payment_allocations", "contacts")
+    with Sandbox(size="tiny", seed=3, businesses=[{}, {"roles": {"Sales": "No Access", "Bank": "No Access"}}]) as box:
+        whole, part = box.businesses
+        output = run("read", box.config(), catalog=catalog_of(streams.values(), names))
+        assert output.failure is None
+        assert {output.statuses(name)[-1] for name in names} == {"COMPLETE"}
+        assert "sales_invoices" not in {one.list for one in box.requests if one.business == part.id}
+        told = [line for line in output.log("WARN") if part.name in line]
+        assert sum("sales_invoice_lines" in line and "sales_invoices" in line for line in told) == 1
+        assert businesses_of(output, "sales_invoice_lines") == {whole.id}
+        (block,) = [line for line in output.log("INFO") if line.startswith("Sync report")]
+        section = next(one for one in block.split("\n\n") if f"{part.name} ({part.id})\n" in one)
+        assert (
+            "skipped (the person who signed in has no access to Sales): sales_invoice_lines, sales_invoices" in section
+        )
+
+
+def test_lines_alone_of_a_list_that_is_refused_fail_the_sync(streams: dict[str, Message]) -> None:
+    with Sandbox(size="tiny", businesses=[{"roles": {"Sales": "No Access"}}]) as box:
+        output = run("read", box.config(), catalog=catalog_of(streams.values(), ["sales_invoice_lines"]))
+        assert {one.list for one in box.requests} == {"businesses"}
+        assert output.statuses("sales_invoice_lines") == ["STARTED", "INCOMPLETE"]
+        assert "has no access to Sales" in output.errors[-1]["message"]
+
+
 def test_all_selected_streams_refused_beforehand_fail_the_sync_with_the_reasons(
     streams: dict[str, Message],
 ) -> None:

@@ -117,7 +117,7 @@ def test_documents_tie_to_lines_payments_and_ledger(box: Sandbox) -> None:
     for entry in company.rows("ledger_entries"):
         if not entry["deleted"] and entry["ledger_account"]["id"] in control:
             posted[entry["transaction"]["id"]] += Decimal(entry["debit"]) + Decimal(entry["credit"])
-    foreign = voided = 0
+    foreign = voided = carried = 0
     for name, lines in (
         ("sales_invoices", "invoice_lines"),
         ("sales_credit_notes", "credit_note_lines"),
@@ -125,8 +125,11 @@ def test_documents_tie_to_lines_payments_and_ledger(box: Sandbox) -> None:
         ("purchase_credit_notes", "credit_note_lines"),
     ):
         for row in everything(box, name, attributes="all", show_payments_allocations="true"):
-            for field in ("net_amount", "tax_amount", "total_amount", "base_currency_total_amount"):
-                assert sum(Decimal(line[field]) for line in row[lines]) == Decimal(row[field])
+            for before, amount in (("", "net"), ("", "tax"), ("", "total"), ("base_currency_", "total")):
+                field = f"{before}{amount}_amount"
+                carriage = Decimal(row.get(f"{before}shipping_{amount}_amount", 0))
+                assert sum(Decimal(line[field]) for line in row[lines]) + carriage == Decimal(row[field])
+                carried += carriage > 0
             assert Decimal(row["net_amount"]) + Decimal(row["tax_amount"]) == Decimal(row["total_amount"])
             status = row["status"]["id"]
             if status in {"VOID", "DRAFT"}:
@@ -139,6 +142,7 @@ def test_documents_tie_to_lines_payments_and_ledger(box: Sandbox) -> None:
             foreign += row["currency"]["id"] != "GBP"
     assert foreign > 3
     assert voided
+    assert carried
 
 
 def test_the_trial_balance_adds_up(box: Sandbox) -> None:

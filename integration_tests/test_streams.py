@@ -30,6 +30,7 @@ LISTS = [name for name, facts in EVERY_STREAM.items() if facts.class_name.endswi
 FRENCH = {"business_activity_types", "legal_form_types"}
 BRITISH_LISTS = [name for name in LISTS if name not in FRENCH]
 CHANGING = [name for name in BRITISH_LISTS if EVERY_STREAM[name].changes]
+LINES = [name for name, facts in EVERY_STREAM.items() if facts.parents]
 
 
 def key_of(facts: StreamFacts, row: dict[str, Any]) -> tuple[Any, ...]:
@@ -71,6 +72,34 @@ def test_rows_equal_the_books_at_sage(name: str, box: Sandbox, first_sync: Outpu
     assert differences == []
 
 
+@pytest.mark.parametrize("name", LINES)
+def test_lines_equal_the_books_at_sage(name: str, box: Sandbox, first_sync: Output) -> None:
+    facts = EVERY_STREAM[name]
+    parents = [
+        (parent, field, item) for parent, field in facts.parents.items() for item in box.businesses[0].rows(parent)
+    ]
+    truth = {(item["id"], line["id"]): (item, line) for _, field, item in parents for line in item[field]}
+    rows = {(row[facts.parent_key], row["id"]): row for row in first_sync.rows(name)}
+    assert set(rows) == set(truth)
+    if len(facts.parents) > 1:
+        streams = {item["id"]: parent for parent, _, item in parents}
+        assert {row["parent_stream"] for row in rows.values()} == set(facts.parents)
+        assert all(row["parent_stream"] == streams[row[facts.parent_key]] for row in rows.values())
+    differences = []
+    for key, (item, line) in truth.items():
+        carried = {field: item[field] for field in ("updated_at", *facts.carried) if field in item}
+        own = {f"line_{field}" if field in carried else field: value for field, value in line.items()}
+        differences += list(unequal({**own, **carried}, rows[key], name))
+    assert differences == []
+
+
+def test_lines_are_exactly_the_fields_that_their_schema_declares(first_sync: Output) -> None:
+    for name in LINES:
+        declared = EVERY_STREAM[name].schema_["properties"].keys()
+        assert {field for row in first_sync.rows(name) for field in row} <= declared, name
+    assert [one for one in first_sync.log("WARN") if "undeclared" in one] == []
+
+
 def unequal(theirs: Any, ours: Any, path: str) -> Iterator[str]:
     """Where a row is not what Sage sent, by rules of their own: equal numbers, `""` is null only where typed so."""
     if isinstance(theirs, dict) and isinstance(ours, dict):
@@ -102,6 +131,7 @@ def test_a_first_sync_costs_a_request_a_page_and_one_to_see_that_a_long_list_sto
         expected[name] = pages + (pages > 1 and EVERY_STREAM[name].changes)
     asked = Counter(one.list for one in box.requests if one.list in expected)
     assert dict(asked) == expected
+    assert not {one.list for one in box.requests} & set(LINES)
     assert any(pages > 2 for pages in expected.values())
     assert not any(one.past_end for one in box.requests)
 
@@ -193,3 +223,30 @@ def test_deletions_alone_cost_no_request(box: Sandbox, streams: dict[str, Messag
     output = run("read", box.config(), catalog=catalog_of(streams.values(), ["deleted_records"]))
     assert output.statuses("deleted_records") == ["STARTED", "COMPLETE"]
     assert [one.list for one in box.requests] == ["businesses"]
+
+
+@pytest.mark.parametrize(
+    ("dates", "months"),
+    [
+        ({"start_date": "2026-02-10", "end_date": "2026-04-05"}, ["02-10 02-28", "03-01 03-31", "04-01 04-05"]),
+        ({"start_date": "2026-02-10", "end_date": "2026-02-20", "include_historical_data": True}, ["02-10 02-20"]),
+    ],
+)
+def test_the_trial_balance_is_that_of_sage_month_by_month(
+    dates: dict[str, Any], months: list[str], streams: dict[str, Message], box: Sandbox
+) -> None:
+    box.clear_requests()
+    catalog = catalog_of(streams.values(), ["trial_balance"])
+    rows = run("read", {**box.config(), **dates}, catalog=catalog).rows("trial_balance")
+    assert len(box.requests) == 1 + len(months)
+    truth = {}
+    for first, last in (month.split() for month in months):
+        report: dict[str, Any] = box.businesses[0].books.trial_balance(f"2026-{first}", f"2026-{last}")
+        for account in report["ledger_accounts"]:
+            sides = {name: account[name] for name in ("debit", "credit")}
+            for name in ("opening", "closing"):
+                sides |= {f"{name}_{side}": amount for side, amount in account[f"{name}_balance"].items()}
+            truth[f"2026-{first}", f"2026-{last}", account["id"]] = sides
+    found = {(row["from_date"], row["to_date"], row["ledger_account_id"]): row for row in rows}
+    assert set(found) == set(truth)
+    assert [text for key, sides in truth.items() for text in unequal(sides, found[key], "trial_balance")] == []

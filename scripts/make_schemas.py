@@ -6,6 +6,7 @@ A later Swagger file wins over an earlier one, field by field. Sage's texts are 
 description comes from field_descriptions.json beside this script, keyed by field name, or by
 `owner.field` where one name means two things (the owner is the stream, or the field around it).
 The same input gives the same bytes. What the Swagger gets wrong is listed once, in CORRECTIONS.
+Which streams are made of other streams' lines, and of which, is read from the manifest.
 """
 
 import argparse
@@ -14,6 +15,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from source_sage.streams import StreamFacts, every_stream
 
 Fragment = dict[str, Any]
 Properties = dict[str, Fragment]
@@ -27,6 +30,7 @@ NUMBER: Fragment = {"type": "number"}
 DATE: Fragment = {"type": "string", "format": "date"}
 DATE_TIME: Fragment = {"type": "string", "format": "date-time"}
 REFERENCE: Fragment = {"$ref": "#/definitions/Base"}
+DELETION: Properties = {"is_deleted": BOOLEAN, "deleted_at": DATE_TIME}
 
 # Where the wire differs from the Swagger, in the Swagger's own notation. None takes a field out.
 CORRECTIONS: dict[str, dict[str, Fragment | None]] = {
@@ -213,9 +217,26 @@ def stream_properties(facts: Fragment, properties: Properties) -> tuple[Properti
         key = ["currency_id"]
     rows = added | properties
     if facts["updated_or_created_since"] and (facts["deleted_since"] or facts["has"]["date"]):
-        rows["is_deleted"] = BOOLEAN
-        rows.setdefault("deleted_at", DATE_TIME)
+        rows |= {name: rows.get(name, field) for name, field in DELETION.items()}
     return rows, {"business_id", *key}
+
+
+def line_properties(facts: StreamFacts, definitions: dict[str, Properties], owners: dict[str, str]) -> Properties:
+    """What a row of a stream of lines holds; `owners` names the definition of each stream.
+
+    A field of the line that would hide one of ours, or one that it carries of its parent, is named `line_<field>`.
+    """
+    head: Properties = {"business_id": STRING, facts.parent_key: STRING, "id": STRING}
+    if len(facts.parents) > 1:
+        head["parent_stream"] = STRING
+    own: Properties = {}
+    for parent, field in facts.parents.items():
+        properties = definitions[owners[parent]]
+        head |= {name: properties[name] for name in facts.carried if name in properties}
+        own |= definitions[properties[field]["items"]["$ref"].removeprefix("#/definitions/")]
+    head |= {"updated_at": DATE_TIME, "read_at": DATE_TIME}
+    renamed = {f"line_{name}" if name in head and name != "id" else name: field for name, field in own.items()}
+    return head | {name: field for name, field in renamed.items() if name != "id"} | DELETION
 
 
 def make_schemas(
@@ -232,6 +253,11 @@ def make_schemas(
         schemas[stream] = builder.build(stream, definition, properties, keys)
     for stream, (keys, properties) in OWN_STREAMS.items():
         schemas[stream] = builder.build(stream, None, {"business_id": STRING} | properties, {"business_id"} | keys)
+    owners = {entry["stream"]: entry["item_definition"] for entry in facts["lists"]}
+    for stream, line_facts in every_stream().items():
+        if line_facts.parents:
+            properties = line_properties(line_facts, definitions, owners)
+            schemas[stream] = builder.build("lines", None, properties, set(line_facts.primary_key))
     builder.check_descriptions()
     return schemas
 

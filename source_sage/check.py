@@ -27,8 +27,8 @@ from source_sage.businesses import (
 )
 from source_sage.config import SAGE_API, SageConfig
 from source_sage.errors import HOST_UNKNOWN, NO_ANSWER_IN_TIME, TLS_FAILED, ListRefused, config_error
-from source_sage.rights import Refusal, Subscription, refusals
-from source_sage.streams import streams_of
+from source_sage.rights import Subscription, refusals
+from source_sage.streams import StreamFacts, streams_of
 from source_sage.transport import NoGoodAnswer, Transport
 
 TRIES: Final = 2
@@ -240,7 +240,7 @@ def _found(
     problems: Iterable[AirbyteTracedException],
 ) -> str:
     """What is said of a connection that works."""
-    streams = [facts.name for facts in streams_of(config) if not facts.fed_by_others]
+    streams = streams_of(config)
     sentences = []
     if len(businesses) == 1:
         sentences.append(f"Connected to Sage: {_described(looked_at[0])}.")
@@ -254,7 +254,7 @@ def _found(
         )
     sentences += [f"Will be missing: {problem.message}" for problem in problems]
     sentences += [
-        _skips(business, refusals(streams, business.profile), len(businesses) > 1)
+        _skips(business, streams, len(businesses) > 1)
         for business in looked_at
         if business.profile.subscription is not Subscription.ENDED
     ]
@@ -265,15 +265,17 @@ def _described(business: Business) -> str:
     return f"{business}, {business.profile}" if business.details else str(business)
 
 
-def _skips(business: Business, refused: dict[str, Refusal], several: bool) -> str:
+def _skips(business: Business, streams: Sequence[StreamFacts], several: bool) -> str:
+    refused = refusals({name for facts in streams for name in facts.lists}, business.profile)
     by_reason: dict[str, list[str]] = {}
-    for stream, refusal in refused.items():
-        by_reason.setdefault(refusal.reason, []).append(stream)
+    for facts in streams:
+        if facts.lists and all(name in refused for name in facts.lists):
+            by_reason.setdefault(refused[facts.lists[0]].reason, []).append(facts.name)
     if not by_reason:
         return ""
     reasons = []
-    for reason, streams in by_reason.items():
-        more = len(streams) - SKIPS_NAMED_AT_MOST
-        some = ", ".join(streams[:SKIPS_NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
+    for reason, names in by_reason.items():
+        more = len(names) - SKIPS_NAMED_AT_MOST
+        some = ", ".join(names[:SKIPS_NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
         reasons.append(f"{some} ({reason})")
     return f"Will be skipped{f' in {business.name or business.id}' if several else ''}: {'; '.join(reasons)}."

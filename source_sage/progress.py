@@ -32,7 +32,7 @@ class Progress:
         since = now - self._told_at
         if since < EVERY_SECONDS:
             return None
-        tallies = list(self._report.tallies.items())
+        tallies = [one for one in list(self._report.tallies.items()) if one[1].is_list]
         rows = sum(tally.rows + tally.tombstones for _, tally in tallies)
         rate = (rows - self._told_rows) / since
         self._told_at, self._told_rows = now, rows

@@ -16,6 +16,7 @@ destination, so that a retry asks for what was deleted since then as well.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import logging
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -156,6 +157,8 @@ class ListReading:
         """
         if self._facts.tombstones and self._deletions_since is not None:
             yield from self._tombstones(self._deletions_since)
+        if self._facts.date_field and self._facts.changes and self._deletions_since is not None and not self._since:
+            yield from self._edited_out(self._deletions_since)
         settled = yield from self._goes_on()
         for _ in range(WALKS):
             if settled:
@@ -171,6 +174,13 @@ class ListReading:
         elif self._facts.cursor_field and self._began is not None:
             watermark = utc_text(self._began - OVERLAP)
             yield Batch(place=Place.for_window(self._task.window, watermark=watermark))
+
+    def _edited_out(self, since: dt.datetime) -> Iterator[Batch]:
+        """What changed since an earlier read emitted rows: those edited out of the dates are not in the list now."""
+        changes = {**self._always(), "updated_or_created_since": utc_text(since)}
+        for page in self._ask.walk(changes, functools.partial(self._rows, emitted_before=True)):
+            self._began = self._began or page.moment
+            yield self._emitted(page.taken or [])
 
     @property
     def _name(self) -> str:

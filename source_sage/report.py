@@ -30,6 +30,7 @@ class Tally:
         expected: how many rows the list has; None if Sage did not say.
         page_size: rows a page.
         begun, ended: where it stands.
+        is_list: it is read itself; False for lines, which the reading of another list brings along.
     """
 
     rows: int = 0
@@ -46,6 +47,7 @@ class Tally:
     page_size: int = 1
     begun: bool = False
     ended: bool = False
+    is_list: bool = False
 
     def note_rows(self, count: int, changed: Iterable[Any]) -> None:
         """Count the rows of a page that leave.

@@ -125,12 +125,12 @@ class SourceSage(Source):
         selected = [(known[name], states.get_stream_state(name, None)) for name in wanted]
         tokens, transport = self._connection(config, checked, reading=True)
         report = Report()
-        own_readings = [name for name in wanted if not known[name].fed_by_others]
-        readable, unreadable = _businesses(checked, transport, report, with_their_details=bool(own_readings))
+        lists = [name for stream in wanted for name in known[stream].lists]
+        readable, unreadable = _businesses(checked, transport, report, with_their_details=bool(lists))
         refused = {
-            (business.id, stream): RefusedBeforehand(refusal.reason, refusal.remedy)
+            (business.id, name): RefusedBeforehand(refusal.reason, refusal.remedy)
             for business in readable
-            for stream, refusal in refusals(own_readings, business.profile).items()
+            for name, refusal in refusals(lists, business.profile).items()
         }
         sync = Sync(checked, readable, selected, transport, report, self._clock, refused=refused, unreadable=unreadable)
         try:

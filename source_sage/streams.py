@@ -43,6 +43,18 @@ class StreamFacts(BaseModel):
     attributes: str = "all"
     deleted_since_min: str | None = None
     query: dict[str, str] = Field(default_factory=dict)
+    parents: dict[str, str] = Field(default_factory=dict)
+    carried: tuple[str, ...] = ()
+
+    @property
+    def parent_key(self) -> str:
+        """Where a stream of lines has its parent's id."""
+        return self.primary_key[1]
+
+    @property
+    def lists(self) -> tuple[str, ...]:
+        """The lists that are read for it; none where the readings of other streams bring all of its rows."""
+        return tuple(self.parents) or (() if self.fed_by_others else (self.name,))
 
     @property
     def cursor_field(self) -> str | None:
@@ -84,6 +96,12 @@ def manifest() -> dict[str, Any]:
     return dict(ManifestComponentTransformer().propagate_types_and_parameters("", resolved, {}))
 
 
+def every_stream() -> dict[str, StreamFacts]:
+    """All streams of the manifest by name, whatever the toggles say."""
+    entries = (stream for entry in manifest()["streams"] for stream in entry.get("streams", [entry]))
+    return {facts.name: facts for facts in map(_facts, entries)}
+
+
 def streams_of(config: SageConfig) -> list[StreamFacts]:
     """The streams that the form's toggles leave on, in the manifest's order."""
     toggles = config.model_dump()
@@ -94,12 +112,6 @@ def streams_of(config: SageConfig) -> list[StreamFacts]:
         elif InterpolatedBoolean(condition=entry["condition"], parameters={}).eval(config=toggles):
             chosen.extend(_facts(stream) for stream in entry["streams"])
     return chosen
-
-
-def every_stream() -> list[StreamFacts]:
-    """All streams, whatever the toggles say, in the manifest's order."""
-    groups = (entry.get("streams", [entry]) for entry in manifest()["streams"])
-    return [_facts(stream) for group in groups for stream in group]
 
 
 def _facts(entry: Mapping[str, Any]) -> StreamFacts:

@@ -1,5 +1,8 @@
 """One sync: readings run side by side in threads, their batches leave in order on the main thread.
 
+A reading is of one list of one business, and serves all streams that are made of it: the list's own stream, and those
+of its lines, whether or not the list's own is selected. Whatever befalls it, befalls all of them.
+
 The CDK's ConcurrentSource is not used here, for four reasons that its extension points do not reach: its queue holds
 single records (10,000 fat ones take 600 MB) where ours holds pages; it gives every failed sync the type
 `config_error`, which the platform never retries; it moves a stream's state only where a partition ends; and a
@@ -8,11 +11,13 @@ refused partition cannot be told from a failed one (CDK.md, sections 1.6 and 3; 
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import importlib
 import logging
 import queue
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -38,47 +43,63 @@ from source_sage.businesses import Business
 from source_sage.clock import Clock
 from source_sage.config import SageConfig
 from source_sage.errors import ListRefused, system_error
+from source_sage.lines import lines_of
 from source_sage.outcome import Admissions, sync_failure
 from source_sage.progress import Progress
 from source_sage.reading import Batch, Task
 from source_sage.records import Records
-from source_sage.report import Report, Tally
+from source_sage.report import Report
 from source_sage.rows import Row, RowShaper
-from source_sage.state import StreamState
-from source_sage.streams import StreamFacts
+from source_sage.starts import starts
+from source_sage.state import Place, StreamState
+from source_sage.streams import StreamFacts, every_stream
 from source_sage.transport import Transport
 
 logger = logging.getLogger("airbyte.source-sage")
 
 PUT_SECONDS: Final = 0.2
-SECONDS_BETWEEN_LOOKS: Final = 1.0
 BATCHES_THAT_WAIT: Final = 2
+SECONDS_BETWEEN_LOOKS: Final = 1.0
 
 
 @dataclass
 class StreamRun:
-    """How one stream of the sync stands."""
+    """How one stream of the sync stands.
+
+    Attributes:
+        readings, refusals: how many there are by business id, and how many of them Sage refused.
+    """
 
     facts: StreamFacts
     state: StreamState
-    shaper: RowShaper
-    left: int
     running: bool = False
-    since_state: int = 0
     completed: bool = False
+    left: int = 0
+    since_state: int = 0
+    readings: Counter[str] = field(default_factory=Counter)
+    refusals: Counter[str] = field(default_factory=Counter)
     failures: list[tuple[Business, AirbyteTracedException]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One list of one business, read once from one place for all streams that are made of it."""
+
+    facts: StreamFacts
+    business: Business
+    place: Place | None
+    streams: list[StreamRun]
 
 
 @dataclass(frozen=True)
 class _Ended:
     """A reading's last word."""
 
-    stream: StreamRun
-    business: Business
+    reading: Reading
     error: Exception | None
 
 
-_Item = tuple[StreamRun, Business, Batch] | _Ended
+_Item = tuple[Reading, Batch] | _Ended
 
 
 class Sync:
@@ -91,7 +112,7 @@ class Sync:
         transport: asks Sage.
         report: gets the counts.
         clock: for the report's duration and record times.
-        refused: what is known beforehand to be refused, by business id and stream; it is not asked for.
+        refused: what is known beforehand to be refused, by business id and list; it is not asked for.
         unreadable: businesses that cannot be read at all, and why; the others are read.
     """
 
@@ -116,23 +137,39 @@ class Sync:
         self._unreadable = unreadable
         self._progress = Progress(report, clock)
         self._stop = threading.Event()
+        self._lock = threading.Lock()
         self._askers = Askers(config.num_workers)
         self._queue: queue.Queue[_Item] = queue.Queue(maxsize=BATCHES_THAT_WAIT)
         self._runs = [
-            StreamRun(
-                facts,
-                StreamState(facts.name, {} if facts.fed_by_others else blob),
-                RowShaper(facts.name, facts.schema_),
-                left=0 if facts.fed_by_others else len(businesses),
-            )
-            for facts, blob in streams
+            StreamRun(facts, StreamState(facts.name, {} if facts.fed_by_others else blob)) for facts, blob in streams
         ]
         self._run_of = {run.facts.name: run for run in self._runs}
         self._deleted_records = next((run for run in self._runs if run.facts.fed_by_others), None)
-        self._readings = [(run, business) for run in self._runs if run.left for business in businesses]
-        self._admissions = Admissions((run.facts.name, business) for run, business in self._readings)
-        for run, business in self._readings:
-            report.tally(business.id, run.facts.name)
+        self._readings = list(self._planned())
+        self._shapers = {
+            facts.name: RowShaper(facts.name, facts.schema_)
+            for facts in {reading.facts.name: reading.facts for reading in self._readings}.values()
+        }
+        self._latest = clock.now()
+        self._admissions = Admissions((reading.facts.name, reading.business) for reading in self._readings)
+        for reading in self._readings:
+            report.tally(reading.business.id, reading.facts.name).is_list = True
+
+    def _planned(self) -> Iterator[Reading]:
+        """Every reading of the sync, the lists in the catalog's order."""
+        known = every_stream()
+        lists: dict[str, list[StreamRun]] = {}
+        for run in self._runs:
+            for name in run.facts.lists:
+                lists.setdefault(name, []).append(run)
+        for name, runs in lists.items():
+            for business in self._businesses:
+                places = [(run, run.state.place(_place_key(run, name, business))) for run in runs]
+                for place, served in starts(places):
+                    for run in served:
+                        run.left += 1
+                        run.readings[business.id] += 1
+                    yield Reading(known[name], business, place, served)
 
     def messages(self) -> Iterator[AirbyteMessage | Records]:
         """Read, emit, and say how each stream ended.
@@ -150,8 +187,8 @@ class Sync:
         yield from self._completed()
         executor = ThreadPoolExecutor(self._config.num_workers, thread_name_prefix="sage")
         try:
-            for run, business in self._readings:
-                executor.submit(self._work, run, business)
+            for reading in self._readings:
+                executor.submit(self._work, reading)
             for _ in self._readings:
                 yield from self._until_one_ends()
             if self._deleted_records is not None:
@@ -164,31 +201,31 @@ class Sync:
         if outcome := sync_failure(len(self._runs), failures, read=self._admissions.anything_read):
             raise outcome
 
-    def _work(self, run: StreamRun, business: Business) -> None:
-        error: Exception | None = self._refused.get((business.id, run.facts.name))
+    def _work(self, reading: Reading) -> None:
+        error: Exception | None = self._refused.get((reading.business.id, reading.facts.name))
         if error is not None:
-            self._put(_Ended(run, business, error))
+            self._put(_Ended(reading, error))
             return
-        self._report.tally(business.id, run.facts.name).begun = True
+        self._report.tally(reading.business.id, reading.facts.name).begun = True
         try:
-            for batch in _reading(self._task(run, business)).run():
-                if not self._put((run, business, batch)):
+            for batch in _reader(self._task(reading)).run():
+                if not self._put((reading, batch)):
                     return
         except Exception as caught:
             error = caught
-        self._put(_Ended(run, business, error))
+        self._put(_Ended(reading, error))
 
-    def _task(self, run: StreamRun, business: Business) -> Task:
+    def _task(self, reading: Reading) -> Task:
         return Task(
-            facts=run.facts,
-            business=business,
+            facts=reading.facts,
+            business=reading.business,
             window=self._config.window,
             start_date=self._config.start_date,
-            place=run.state.place(business.id),
-            shaper=run.shaper,
-            emit=functools.partial(self._emit, run),
+            place=reading.place,
+            shaper=self._shapers[reading.facts.name],
+            emit=functools.partial(self._emit, reading),
             transport=self._transport,
-            tally=self._report.tally(business.id, run.facts.name),
+            tally=self._report.tally(reading.business.id, reading.facts.name),
             clock=self._clock,
             askers=self._askers,
         )
@@ -205,12 +242,13 @@ class Sync:
 
     def _until_one_ends(self) -> Iterator[AirbyteMessage | Records]:
         while not isinstance(item := self._next(), _Ended):
-            run, business, batch = item
+            reading, batch = item
             for records in batch.records:
                 yield from self._leave(records)
             if batch.place is not None:
-                run.state.move(business.id, batch.place)
-                yield self._state(run, run.state.blob())
+                for run in reading.streams:
+                    run.state.move(_place_key(run, reading.facts.name, reading.business), batch.place)
+                    yield self._state(run, run.state.blob())
         yield from self._end(item)
 
     def _next(self) -> _Item:
@@ -223,16 +261,35 @@ class Sync:
             except queue.Empty:
                 continue
 
-    def _emit(self, run: StreamRun, rows: Sequence[Row], *, deletions: bool = False) -> list[Records]:
-        """Write the rows of a list; of deletions, those of the stream of all deletions too."""
+    def _emit(self, reading: Reading, rows: Sequence[Row], *, deletions: bool = False) -> list[Records]:
+        """Write the rows of a list for each stream that is made of it; of deletions, those of all streams too."""
         if not rows:
             return []
-        emitted_at = int(self._clock.now().timestamp() * 1000)
-        records = [Records.of(run.facts.name, rows, emitted_at)]
+        moment = self._moment()
+        made = [(run.facts.name, self._rows_for(run, reading, rows, moment)) for run in reading.streams]
         if deletions and self._deleted_records is not None:
-            gone = _deletions(run.facts.name, rows)
-            records.append(Records.of(self._deleted_records.facts.name, gone, emitted_at))
-        return records
+            made.append((self._deleted_records.facts.name, _deletions(reading.facts.name, rows)))
+        emitted_at = int(moment.timestamp() * 1000)
+        return [Records.of(name, some, emitted_at) for name, some in made if some]
+
+    def _moment(self) -> dt.datetime:
+        """Now, and later than ever before, so that of two sets of a parent's lines the later one is known."""
+        with self._lock:
+            self._latest = max(self._clock.now(), self._latest + dt.timedelta(microseconds=1))
+            return self._latest
+
+    def _rows_for(self, run: StreamRun, reading: Reading, rows: Sequence[Row], moment: dt.datetime) -> Sequence[Row]:
+        """What a page of a list means for one of the streams that are made of it."""
+        if not run.facts.parents:
+            return rows
+        read_at = moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        emitted_before = reading.place is not None
+        lines = lines_of(run.facts, reading.facts.name, rows, read_at, emitted_before=emitted_before)
+        tally = self._report.tally(reading.business.id, run.facts.name)
+        tombstones = sum(1 for line in lines if line.get("is_deleted"))
+        tally.tombstones += tombstones
+        tally.rows += len(lines) - tombstones
+        return lines
 
     def _leave(self, records: Records) -> Iterator[AirbyteMessage | Records]:
         run = self._run_of[records.stream]
@@ -243,22 +300,24 @@ class Sync:
         yield records
 
     def _end(self, ended: _Ended) -> Iterator[AirbyteMessage]:
-        run, business = ended.stream, ended.business
-        tally = self._report.tally(business.id, run.facts.name)
-        tally.ended = True
+        reading = ended.reading
+        self._report.tally(reading.business.id, reading.facts.name).ended = True
         if isinstance(ended.error, ListRefused):
-            self._note_refusal(run, business, ended.error, tally)
+            self._note_refusal(reading, ended.error)
         elif ended.error is not None:
-            yield self._note_failure(run, business, ended.error, tally)
-        if shut := self._admissions.note(run.facts.name, business, ended.error):
-            yield self._note_unreadable(business, shut)
-        run.left -= 1
+            yield from self._note_failure(reading, ended.error)
+        if shut := self._admissions.note(reading.facts.name, reading.business, ended.error):
+            yield self._note_unreadable(reading.business, shut)
+        for run in reading.streams:
+            run.left -= 1
         yield from self._completed()
 
     def _completed(self) -> Iterator[AirbyteMessage]:
         """The last words of each stream that is read in all businesses, and of which it is sure how it ended."""
         for run in self._runs:
-            if not (run.left or run.completed or run.facts.fed_by_others or self._admissions.undecided(run.facts.name)):
+            if run.left or run.completed or run.facts.fed_by_others:
+                continue
+            if not any(map(self._admissions.undecided, run.facts.lists)):
                 run.completed = True
                 yield from self._complete(run)
 
@@ -280,34 +339,53 @@ class Sync:
         state = AirbyteStateMessage(type=AirbyteStateType.STREAM, stream=stream, sourceStats=stats)
         return AirbyteMessage(type=Type.STATE, state=state)
 
-    def _note_refusal(self, run: StreamRun, business: Business, refusal: ListRefused, tally: Tally) -> None:
-        tally.skipped = refusal.reason
-        logger.warning("%s of %s is skipped (%s). %s", run.facts.name, business, refusal.reason, refusal.message)
+    def _note_refusal(self, reading: Reading, refusal: ListRefused) -> None:
+        business, names = reading.business, _names(reading)
+        self._report.tally(business.id, reading.facts.name).skipped = refusal.reason
+        for run in reading.streams:
+            run.refusals[business.id] += 1
+            if run.refusals[business.id] == run.readings[business.id]:
+                self._report.tally(business.id, run.facts.name).skipped = refusal.reason
+        is_skipped = "is skipped" if len(reading.streams) == 1 else "are skipped"
+        logger.warning("%s of %s %s (%s). %s", names, business, is_skipped, refusal.reason, refusal.message)
 
     def _note_unreadable(self, business: Business, failure: AirbyteTracedException) -> AirbyteMessage:
         """A business that fails as a whole: every stream is incomplete without it, and it is told once."""
         for run in self._runs:
             if not run.facts.fed_by_others:
                 run.failures.append((business, failure))
-                tally = self._report.tally(business.id, run.facts.name)
-                tally.failed, tally.ended = str(failure.message), True
+                self._report.tally(business.id, run.facts.name).failed = str(failure.message)
         return failure.as_sanitized_airbyte_message()
 
-    def _note_failure(self, run: StreamRun, business: Business, error: Exception, tally: Tally) -> AirbyteMessage:
+    def _note_failure(self, reading: Reading, error: Exception) -> Iterator[AirbyteMessage]:
+        business, names = reading.business, _names(reading)
         if isinstance(error, AirbyteTracedException):
             failure = error
         else:
-            logger.error("%s of %s failed unexpectedly.", run.facts.name, business, exc_info=error)
+            logger.error("%s of %s failed unexpectedly.", names, business, exc_info=error)
             failure = system_error(
-                f"{run.facts.name} of {business} failed for a reason that nobody foresaw ({type(error).__name__}). "
+                f"{names} of {business} failed for a reason that nobody foresaw ({type(error).__name__}). "
                 "Please report it with the log of this sync."
             )
-        run.failures.append((business, failure))
-        tally.failed = str(failure.message)
-        return failure.as_sanitized_airbyte_message(stream_descriptor=StreamDescriptor(name=run.facts.name))
+        for run in reading.streams:
+            run.failures.append((business, failure))
+            self._report.tally(business.id, run.facts.name).failed = str(failure.message)
+            yield failure.as_sanitized_airbyte_message(stream_descriptor=StreamDescriptor(name=run.facts.name))
 
 
-def _reading(task: Task) -> Any:
+def _place_key(run: StreamRun, list_name: str, business: Business) -> str:
+    """Under which key a stream keeps its place: by business, and by list where it is made of several."""
+    return f"{business.id}/{list_name}" if len(run.facts.parents) > 1 else business.id
+
+
+def _names(reading: Reading) -> str:
+    """The streams that a reading serves, for messages; and the list where its own stream is not among them."""
+    names = [run.facts.name for run in reading.streams]
+    known = ", ".join(names)
+    return known if reading.facts.name in names else f"{known} (lines of {reading.facts.name})"
+
+
+def _reader(task: Task) -> Any:
     module, _, name = task.facts.class_name.rpartition(".")
     return getattr(importlib.import_module(module), name)(task)
 

@@ -1,4 +1,4 @@
-"""The trial balance by month: one request and one row per ledger account for each month of the chosen dates."""
+"""The trial balance by month: a request for each month of the chosen dates, a row for each ledger account in it."""
 
 from __future__ import annotations
 
@@ -17,24 +17,34 @@ class TrialBalanceReading:
         self._task = task
 
     def run(self) -> Iterator[Batch]:
-        """Read month after month, from the Start Date's month to today's or the End Date's.
+        """Read month after month, from the Start Date to today's month or the End Date.
+
+        The first month begins with the Start Date and the last ends with the End Date, as all activity does, so that
+        the rows equal the ledger entries that are read. Historical data adds no months: nobody can tell where the
+        books begin, and the opening balances of the first month hold all that was before.
 
         Yields:
             The accounts of one month, flat.
         """
         task = self._task
-        today = dt.datetime.now(dt.UTC).date()
-        for start, end in months(task.start_date, min(task.window.end or today, today)):
+        for start, end in months(task.start_date, task.window.end, task.clock.now().date()):
             dates = {"from_date": start.isoformat(), "to_date": end.isoformat()}
             yield task.batch(flat_accounts(task.get(task.facts.path, dates, dict), start, end))
 
 
-def months(first: dt.date, last: dt.date) -> Iterator[tuple[dt.date, dt.date]]:
-    """The first and last day of each month that `first` to `last` touches."""
-    start = first.replace(day=1)
-    while start <= last:
-        following = (start + dt.timedelta(days=31)).replace(day=1)
-        yield start, following - dt.timedelta(days=1)
+def months(first: dt.date, last: dt.date | None, today: dt.date) -> Iterator[tuple[dt.date, dt.date]]:
+    """The first and last day of each month to ask for.
+
+    Args:
+        first: where the first month begins.
+        last: where the last month ends; None for an open end.
+        today: no month after this day's is asked for; this month's end is, since entries can be dated ahead.
+    """
+    start = first
+    while start <= min(last or today, today):
+        following = (start.replace(day=1) + dt.timedelta(days=31)).replace(day=1)
+        end = following - dt.timedelta(days=1)
+        yield start, min(end, last or end)
         start = following
 
 

@@ -58,6 +58,7 @@ FINANCIAL: Final = {
     "contact_opening_balances",
     "draft_tax_returns",
     "exchange_rates",
+    "journal_lines",
     "journals",
     "ledger_account_classifications",
     "ledger_account_opening_balances",
@@ -66,8 +67,11 @@ FINANCIAL: Final = {
     "ledger_entries",
     "live_exchange_rates",
     "opening_balance_journals",
+    "other_payment_lines",
     "other_payments",
+    "purchase_credit_note_lines",
     "purchase_credit_notes",
+    "purchase_invoice_lines",
     "purchase_invoices",
     "purchase_quick_entries",
     "tax_profiles",
@@ -81,10 +85,13 @@ FINANCIAL: Final = {
 }
 INVENTORY: Final = {
     "catalog_item_types",
+    "product_prices",
     "product_sales_price_types",
     "products",
     "service_rate_types",
+    "service_rates",
     "services",
+    "stock_item_prices",
     "stock_items",
     "stock_movements",
 }
@@ -99,10 +106,15 @@ CUSTOMER: Final = {
     "contacts",
     "eu_sales_descriptions",
     "hosted_artefact_payment_settings",
+    "payment_allocations",
+    "sales_credit_note_lines",
     "sales_credit_notes",
+    "sales_estimate_lines",
     "sales_estimates",
+    "sales_invoice_lines",
     "sales_invoices",
     "sales_quick_entries",
+    "sales_quote_lines",
     "sales_quotes",
     "unallocated_artefacts",
 }
@@ -154,7 +166,10 @@ def test_every_stream_handles_errors_by_the_one_shared_table() -> None:
     assert [name for name, handler in handlers.items() if as_written(handler) != table] == []
 
 
-@pytest.mark.parametrize("name", [name for name, facts in STREAMS.items() if not facts.fed_by_others])
+LINES: Final = {name: facts for name, facts in STREAMS.items() if facts.parents}
+
+
+@pytest.mark.parametrize("name", sorted(STREAMS.keys() - LINES.keys() - {"deleted_records"}))
 def test_every_stream_is_read_by_a_class_that_exists(name: str) -> None:
     module, _, class_name = STREAMS[name].class_name.rpartition(".")
     assert callable(getattr(importlib.import_module(module), class_name).run)
@@ -225,6 +240,18 @@ def test_these_streams_have_a_key_other_than_the_id() -> None:
         "live_exchange_rates": ("business_id", "currency_id"),
         "trial_balance": ("business_id", "from_date", "ledger_account_id"),
         "deleted_records": ("business_id", "stream", "id"),
+        "journal_lines": ("business_id", "journal_id", "id"),
+        "other_payment_lines": ("business_id", "other_payment_id", "id"),
+        "payment_allocations": ("business_id", "parent_id", "id"),
+        "product_prices": ("business_id", "product_id", "id"),
+        "purchase_credit_note_lines": ("business_id", "purchase_credit_note_id", "id"),
+        "purchase_invoice_lines": ("business_id", "purchase_invoice_id", "id"),
+        "sales_credit_note_lines": ("business_id", "sales_credit_note_id", "id"),
+        "sales_estimate_lines": ("business_id", "sales_estimate_id", "id"),
+        "sales_invoice_lines": ("business_id", "sales_invoice_id", "id"),
+        "sales_quote_lines": ("business_id", "sales_quote_id", "id"),
+        "service_rates": ("business_id", "service_id", "id"),
+        "stock_item_prices": ("business_id", "stock_item_id", "id"),
     }
 
 
@@ -273,6 +300,33 @@ def test_a_list_that_always_comes_whole_is_offered_as_such() -> None:
 def test_a_list_without_a_filter_for_changes_is_incremental_by_its_date() -> None:
     by_date: dict[str, StreamFacts] = {name: facts for name, facts in STREAMS.items() if facts.by_date}
     assert {name: facts.cursor_field for name, facts in by_date.items()} == {"stock_movements": "date"}
+
+
+# Lines
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_lines_stand_in_a_field_of_their_parents_and_are_incremental_as_these_are(name: str) -> None:
+    facts = LINES[name]
+    for parent, field in facts.parents.items():
+        assert STREAMS[parent].schema_["properties"][field]["type"] == ["null", "array"]
+        assert STREAMS[parent].cursor_field == facts.cursor_field == "updated_at"
+
+
+@pytest.mark.parametrize("name", LINES)
+@pytest.mark.parametrize("toggle", ["replicate_financial_data", "replicate_inventory_data", "replicate_customer_data"])
+def test_lines_are_in_their_parents_group(name: str, toggle: str) -> None:
+    on = names_with(**{toggle: False})
+    assert all((parent in on) == (name in on) for parent in LINES[name].parents)
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_what_lines_carry_is_in_a_parent_and_in_their_schema(name: str) -> None:
+    facts = LINES[name]
+    of_parents = {field for parent in facts.parents for field in STREAMS[parent].schema_["properties"]}
+    assert of_parents >= set(facts.carried)
+    expected = {"updated_at", "read_at", "is_deleted", "deleted_at", *facts.carried, *facts.primary_key}
+    assert facts.schema_["properties"].keys() >= expected
 
 
 # What an answer means

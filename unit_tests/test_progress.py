@@ -29,7 +29,7 @@ def a_report() -> Report:
     report = Report(titles={"b1": "Tern Optics (b1)", "b2": "Saltmarsh Joinery (b2)"})
     for name in ("sales_invoices", "contacts"):
         for business in ("b1", "b2"):
-            report.tally(business, name)
+            report.tally(business, name).is_list = True
     return report
 
 
@@ -77,7 +77,7 @@ def test_the_speed_is_that_of_the_last_interval(clock: Still) -> None:
     report = a_report()
     progress = Progress(report, clock)
     tally = report.tally("b1", "contacts")
-    tally.begun = True
+    tally.is_list = tally.begun = True
     tally.note_rows(3_000, ())
     clock.at += EVERY_SECONDS
     assert "3,000 rows so far, 100 a second now" in (progress.line() or "")
@@ -93,7 +93,7 @@ def test_a_list_of_unknown_length_tells_no_page(clock: Still) -> None:
     report = Report()
     progress = Progress(report, clock)
     tally = report.tally("b1", "contacts")
-    tally.begun = True
+    tally.is_list = tally.begun = True
     tally.note_rows(3_000, ())
     tally.note_page(3_000, None, 200)
     clock.at += EVERY_SECONDS
@@ -106,7 +106,7 @@ def test_of_many_lists_in_work_those_with_most_left_are_named(clock: Still) -> N
     report = Report()
     for number in range(8):
         tally = report.tally("b1", f"list_{number}")
-        tally.begun = True
+        tally.is_list = tally.begun = True
         tally.note_page(200, 400 + 200 * number, 200)
     progress = Progress(report, clock)
     clock.at += EVERY_SECONDS
@@ -127,7 +127,7 @@ def test_the_time_left_is_told_in_units_of_a_human(clock: Still, rows: int, left
     report = Report()
     progress = Progress(report, clock)
     tally = report.tally("b1", "contacts")
-    tally.begun = True
+    tally.is_list = tally.begun = True
     tally.rows = 3_000 * 30
     tally.note_page(0, rows, 200)
     clock.at += EVERY_SECONDS
@@ -135,7 +135,16 @@ def test_the_time_left_is_told_in_units_of_a_human(clock: Still, rows: int, left
 
 
 def test_more_rows_than_were_expected_leave_nothing_to_do(clock: Still) -> None:
-    report = Report({("b1", "contacts"): Tally(rows=900, begun=True, walked=900, expected=600, page_size=200)})
+    report = Report(
+        {("b1", "contacts"): Tally(rows=900, begun=True, is_list=True, walked=900, expected=600, page_size=200)}
+    )
     progress = Progress(report, clock)
     clock.at += EVERY_SECONDS
     assert "page 3 of 3. About 0 s left." in (progress.line() or "")
+
+
+def test_lines_that_a_list_brings_along_are_not_counted(clock: Still) -> None:
+    report = Report({("b1", "sales_invoice_lines"): Tally(rows=9_000)})
+    progress = Progress(report, clock)
+    clock.at += EVERY_SECONDS
+    assert (progress.line() or "").startswith("0 rows so far, 0 a second now; 0 of 0 lists done. In work: nothing.")

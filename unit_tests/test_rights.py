@@ -11,7 +11,7 @@ from source_sage.streams import every_stream
 AREAS = sorted({area for one in resources().values() for area in (one.roles or {"areas": ()})["areas"]})
 LEVELS = ["Full Access", "Restricted Access", "Read Only", "No Access"]
 PLAN_IDS = {"START": "Start", "ACCOUNTS": "Standard", "ACCOUNTING_10": "Standard", "ACCOUNTING": "Plus"}
-STREAMS = [facts.name for facts in every_stream() if facts.name in resources()]
+STREAMS = [name for name in every_stream() if name in resources()]
 
 
 def details(
@@ -66,7 +66,7 @@ def test_what_sages_tables_refuse_is_refused_beforehand(plan_id: str, country: s
 def test_every_line_of_facts_names_streams_that_there_are() -> None:
     from source_sage.rights import _needs
 
-    assert set(_needs()) <= {facts.name for facts in every_stream()}
+    assert set(_needs()) <= set(every_stream())
 
 
 def test_a_list_that_only_the_largest_plan_has() -> None:

@@ -33,34 +33,48 @@ ROW = {
 }
 
 
-def spans(first: str, last: str) -> list[tuple[str, str]]:
-    found = months(dt.date.fromisoformat(first), dt.date.fromisoformat(last))
+def spans(first: str, last: str | None, today: str) -> list[tuple[str, str]]:
+    end = dt.date.fromisoformat(last) if last else None
+    found = months(dt.date.fromisoformat(first), end, dt.date.fromisoformat(today))
     return [(start.isoformat(), end.isoformat()) for start, end in found]
 
 
 @pytest.mark.parametrize(
-    ("first", "last", "expected"),
+    ("first", "last", "today", "expected"),
     [
-        ("2024-02-10", "2024-02-10", [("2024-02-01", "2024-02-29")]),
-        ("2023-02-01", "2023-02-28", [("2023-02-01", "2023-02-28")]),
-        ("2024-01-31", "2024-02-01", [("2024-01-01", "2024-01-31"), ("2024-02-01", "2024-02-29")]),
-        ("2023-12-15", "2024-01-15", [("2023-12-01", "2023-12-31"), ("2024-01-01", "2024-01-31")]),
-        ("2024-02-01", "2024-01-31", []),
+        # From the Start Date to the end of today's month.
+        ("2024-02-10", None, "2024-02-10", [("2024-02-10", "2024-02-29")]),
+        ("2023-02-01", None, "2023-02-28", [("2023-02-01", "2023-02-28")]),
+        ("2024-01-31", None, "2024-02-01", [("2024-01-31", "2024-01-31"), ("2024-02-01", "2024-02-29")]),
+        ("2023-12-15", None, "2024-01-15", [("2023-12-15", "2023-12-31"), ("2024-01-01", "2024-01-31")]),
+        # To the End Date, whichever side of today it lies on.
+        ("2024-01-05", "2024-02-10", "2026-01-01", [("2024-01-05", "2024-01-31"), ("2024-02-01", "2024-02-10")]),
+        ("2024-01-05", "2024-01-09", "2024-01-07", [("2024-01-05", "2024-01-09")]),
+        ("2024-01-05", "2024-01-05", "2026-01-01", [("2024-01-05", "2024-01-05")]),
+        ("2024-01-05", "2024-06-30", "2024-02-03", [("2024-01-05", "2024-01-31"), ("2024-02-01", "2024-02-29")]),
+        ("2024-01-05", "2024-02-20", "2024-02-03", [("2024-01-05", "2024-01-31"), ("2024-02-01", "2024-02-20")]),
+        # A Start Date in the future has no months yet.
+        ("2024-02-01", None, "2024-01-31", []),
     ],
 )
-def test_each_month_that_is_touched_comes_whole(first: str, last: str, expected: list[tuple[str, str]]) -> None:
-    assert spans(first, last) == expected
+def test_months_run_from_start_to_end_date_and_no_further_than_this_month(
+    first: str, last: str | None, today: str, expected: list[tuple[str, str]]
+) -> None:
+    assert spans(first, last, today) == expected
 
 
-@given(st.tuples(DAYS, DAYS).map(sorted))
-def test_months_follow_each_other_without_gap_or_overlap(days: list[dt.date]) -> None:
-    first, last = days
-    found = list(months(first, last))
-    assert found[0][0] <= first <= found[0][1]
-    assert found[-1][0] <= last <= found[-1][1]
-    assert len(found) == (last.year - first.year) * 12 + last.month - first.month + 1
-    assert all(start.day == 1 and (end + dt.timedelta(days=1)).day == 1 for start, end in found)
-    assert [end + dt.timedelta(days=1) for _, end in found[:-1]] == [start for start, _ in found[1:]]
+@given(st.tuples(DAYS, DAYS).map(sorted), st.one_of(st.none(), DAYS))
+def test_months_follow_each_other_without_gap_or_overlap(days: list[dt.date], end: dt.date | None) -> None:
+    first, today = days
+    found = list(months(first, end, today))
+    last = min(end or today, today)
+    assert bool(found) == (first <= last)
+    if found:
+        assert found[0][0] == first
+        assert found[-1][0] <= last <= found[-1][1] <= (end or dt.date.max)
+        assert len(found) == (last.year - first.year) * 12 + last.month - first.month + 1
+        assert all(start <= stop and (start.year, start.month) == (stop.year, stop.month) for start, stop in found)
+        assert [stop + dt.timedelta(days=1) for _, stop in found[:-1]] == [start for start, _ in found[1:]]
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,8 @@ class Line:
     rate: TaxRate
     account: Account
     item: Item | None
+    is_carriage: bool = False
+    """Part of the totals and the ledger, but shown in fields of the document's own."""
     net: int = 0
     tax: int = 0
     base_net: int = 0
@@ -199,9 +201,9 @@ def document_row(face: Face, rng: random.Random) -> dict[str, Any]:
         "date": face.date,
         "reference": rng.choice([None, "", f"PO {rng.randint(1000, 9999)}"]),
         "notes": rng.choice([None, "", "Thank you for your business", "Line one\nline two, \u201cquoted\u201d"]),
-        "total_quantity": money(face.total("quantity")),
+        "total_quantity": money(sum(line.quantity for line in face.lines if not line.is_carriage)),
         **_amounts(face),
-        kind.lines: [line_row(line, kind, face.inverse) for line in face.lines],
+        kind.lines: [line_row(line, kind, face.inverse) for line in face.lines if not line.is_carriage],
         **_tax_analysis(face),
     }
     later = day_text(day_number(face.date) + 30)
@@ -217,6 +219,7 @@ def document_row(face: Face, rng: random.Random) -> dict[str, Any]:
             "terms_and_conditions": None,
             "total_discount_amount": money(face.total("discount")),
             "sent": True,
+            **_carriage(face),
         }
         secret = f"https://pay.example/invoice/{hex_id(rng)}"
         row["links"].append({"href": secret, "rel": "bookmark", "type": "text/html"})
@@ -231,6 +234,24 @@ def document_row(face: Face, rng: random.Random) -> dict[str, Any]:
         row["status"] = coded("artefact_statuses", face.status)
         row["due_date" if kind.increases else "original_invoice_date"] = later if kind.increases else face.date
     return row
+
+
+def _carriage(face: Face) -> dict[str, Any]:
+    """What is asked for delivery: in the totals, yet no line."""
+    line = next((line for line in face.lines if line.is_carriage), None)
+    if line is None:
+        return {}
+    return {
+        "shipping_net_amount": money(line.net),
+        "shipping_tax_rate": line.rate.ref,
+        "shipping_tax_amount": money(line.tax),
+        "shipping_tax_breakdown": _breakdown(line.rate, line.tax),
+        "shipping_total_amount": money(line.net + line.tax),
+        "base_currency_shipping_net_amount": money(line.base_net),
+        "base_currency_shipping_tax_amount": money(line.base_tax),
+        "base_currency_shipping_tax_breakdown": _breakdown(line.rate, line.base_tax),
+        "base_currency_shipping_total_amount": money(line.base_net + line.base_tax),
+    }
 
 
 def _address(party: Party, home: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import random
 from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from .books import Books, Leg
 from .catalogue import Catalogue
@@ -19,6 +19,9 @@ from .table import Table
 from .wire import Reference, hex_id, money, reference
 
 T = TypeVar("T")
+
+DOCUMENTS_A_CARRIAGE: Final = 7
+CARRIAGE: Final = 495
 
 
 def _any(rng: random.Random, things: dict[str, T]) -> T:
@@ -89,9 +92,11 @@ class Documents:
         inverse = self.inverses.get(party.currency, RATE_ONE)
         count = 1 if kind.quick_type else rng.choices((1, 2, 3, 5), (50, 30, 15, 5))[0]
         lines = lines or [self.any_line(kind.customers, bool(kind.quick_type)) for _ in range(count)]
+        self._numbers[kind.prefix + kind.side] += 1
+        if kind.lines and kind.customers and self._numbers[kind.prefix + kind.side] % DOCUMENTS_A_CARRIAGE == 2:
+            lines = [*lines, self._carriage()]
         for line in lines:
             line.reckon(inverse)
-        self._numbers[kind.prefix + kind.side] += 1
         number = f"{kind.prefix}{self._numbers[kind.prefix + kind.side]}"
         ref = reference(f"/{kind.list}", hex_id(rng), number)
         status = "DRAFT" if draft else "UNPAID"
@@ -132,6 +137,12 @@ class Documents:
                 quantity = max(100, quantity // 100 * 100)
         discount = price // 10 if sale and not plain and rng.random() < 0.1 else 0
         return Line(hex_id(rng), text, quantity, price, discount, rate, account, item)
+
+    def _carriage(self) -> Line:
+        """Delivery at a flat price, taxed at the usual rate."""
+        chart = self.books.chart
+        rate, account = chart.tax_rates[0], chart.controls["SALES"]
+        return Line("", "Carriage", 100, CARRIAGE, 0, rate, account, None, is_carriage=True)
 
     def _legs(self, document: Document) -> list[Leg]:
         """Control account against income or expense and tax."""
