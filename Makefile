@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 DEMO_BIN = .venv-demo/bin
 
-.PHONY: install demo test torture lint lock clean
+.PHONY: install demo test pyairbyte torture resume bench lint lock clean
 
 install: .venv/installed
 
@@ -13,16 +13,29 @@ demo: .venv-demo/installed
 test: .venv/installed
 	$(BIN)/pytest
 
+pyairbyte: .venv/installed .venv-demo/installed
+	$(BIN)/pytest integration_tests/test_pyairbyte.py -m pyairbyte
+
 # The convergence property, thousands of times: about a second an example.
 torture: .venv/installed
 	TORTURE_EXAMPLES=$${TORTURE_EXAMPLES:-2000} $(BIN)/pytest integration_tests/test_convergence.py --timeout 0
+
+# A first read of 200,000 rows, killed at random moments; `make test` does the same with fewer. A few minutes.
+resume: .venv/installed
+	RESUME_FULL=1 $(BIN)/pytest integration_tests/test_resume.py -s
+
+# This source beside its peers; writes docs/performance.md. A quick try: make bench ROUNDS=1 SCALE=0.1
+ROUNDS ?= 5
+SCALE ?= 1
+bench: .venv/installed .venv-bench-chart/installed .venv-bench-dlt/installed .venv-bench-singer/installed
+	.venv-bench-chart/bin/python -m benchmarks --rounds $(ROUNDS) --scale $(SCALE)
 
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Two environments: PyAirbyte, which only the demo uses, pins some of the connector's dependencies otherwise.
+# Two environments: PyAirbyte, for the demo and `make pyairbyte`, pins some of the connector's dependencies otherwise.
 .venv/installed: requirements/tools.txt requirements/dev.txt pyproject.toml
 	$(PYTHON) scripts/make_venv.py .venv requirements/dev.txt
 	touch $@
@@ -31,7 +44,12 @@ lint: .venv/installed
 	$(PYTHON) scripts/make_venv.py .venv-demo requirements/demo.txt
 	touch $@
 
-# Writes the locks anew from pyproject.toml and requirements/*.in; for maintainers.
+# The peers and the chart each have an environment of their own.
+.venv-bench-%/installed: benchmarks/requirements/%.txt requirements/tools.txt
+	$(PYTHON) scripts/make_venv.py .venv-bench-$* $<
+	touch $@
+
+# Writes the locks anew from pyproject.toml and the *.in files; for maintainers.
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	--no-header --no-emit-index-url --no-annotate
 lock: .venv/installed
@@ -39,6 +57,7 @@ lock: .venv/installed
 	$(LOCK) pyproject.toml -o requirements/run.txt
 	$(LOCK) pyproject.toml --extra dev -o requirements/dev.txt
 	$(LOCK) requirements/demo.in -o requirements/demo.txt
+	for name in chart dlt singer; do $(LOCK) benchmarks/requirements/$$name.in -o benchmarks/requirements/$$name.txt || exit; done
 
 clean:
-	rm -rf .venv .venv-demo demo_output build dist *.egg-info
+	rm -rf .venv .venv-demo .venv-bench-* demo_output bench_output build dist *.egg-info

@@ -203,10 +203,16 @@ class Destination:
     """
 
     def __init__(self, catalog: dict[str, Any]) -> None:
-        self._streams = {one["stream"]["name"]: one for one in catalog["streams"]}
-        self._rows: dict[str, dict[tuple[Any, ...], Row]] = {name: {} for name in self._streams}
+        self._rows: dict[str, dict[tuple[Any, ...], Row]] = {}
+        self.select(catalog)
         self._fresh: set[str] = set()
         self.state: dict[str, Message] = {}
+
+    def select(self, catalog: dict[str, Any]) -> None:
+        """Take other streams from now on; what is there stays, as in a warehouse."""
+        self._streams = {one["stream"]["name"]: one for one in catalog["streams"]}
+        for name in self._streams:
+            self._rows.setdefault(name, {})
 
     def begin(self) -> None:
         """A new run begins: streams that come whole are emptied at their first row."""
@@ -224,7 +230,8 @@ class Destination:
             self._fresh.discard(name)
             self._rows[name].clear()
         stream = self._streams[name]["stream"]
-        key = tuple(row[part[0]] for part in stream["source_defined_primary_key"])
+        key = tuple(row.get(part[0]) for part in stream["source_defined_primary_key"])
+        assert all(key), f"a row of {name} without a key"
         known = self._rows[name].get(key)
         cursor = (stream.get("default_cursor_field") or [None])[0]
         if known is None or cursor is None or (row.get(cursor) or "") >= (known.get(cursor) or ""):

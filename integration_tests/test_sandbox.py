@@ -12,6 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -249,6 +250,28 @@ def test_filters_and_their_edges(fresh: Sandbox) -> None:
     assert len(items(fresh, "/contacts", from_date="2099-01-01")) == 20, "contacts have no from_date"
 
 
+def test_manners_that_are_not_known_of_sage(fresh: Sandbox) -> None:
+    company = fresh.businesses[0]
+    fresh.settings.total_cap = 30
+    assert get(fresh, "/ledger_entries").json()["$total"] == 30
+    fresh.settings.total_goes_missing = True
+    body = get(fresh, "/ledger_entries").json()
+    assert "$total" not in body
+    assert body["$next"]
+    day = company.rows("sales_invoices")[3]["date"]
+    fresh.settings.dates_inclusive = False
+    assert items(fresh, "/sales_invoices", from_date=day, to_date=day) == []
+    company.delete("contacts", company.rows("contacts")[0]["id"])
+    gone = company.tombstones("contacts")[0]["deleted_at"]
+    fresh.settings.deleted_since_inclusive = True
+    assert len(items(fresh, "/contacts", deleted_since=gone)) == 1
+    fresh.settings.date_header_ahead = -600
+    told = parsedate_to_datetime(get(fresh, "/contacts").headers["Date"]).timestamp()
+    assert -602 < told - fresh.clock.now() < -598
+    fresh.settings.date_header_ahead = None
+    assert "Date" not in get(fresh, "/contacts").headers
+
+
 def test_order(fresh: Sandbox) -> None:
     dates = [r["date"] for r in items(fresh, "/sales_invoices", sort="date:desc", attributes="date")]
     assert dates == sorted(dates, reverse=True)
@@ -390,6 +413,13 @@ def test_faults_as_a_client_sees_them(fresh: Sandbox) -> None:
     assert once(faults.empty()).content == b""
     with pytest.raises(requests.JSONDecodeError):
         once(faults.broken_json()).json()
+    with pytest.raises(requests.JSONDecodeError):
+        once(faults.truncated_json()).json()
+    with pytest.raises(requests.RequestException, match="reset"):
+        once(faults.cut(0.5, reset=True))
+    first = items(fresh, "/contacts")[0]
+    odd = once(faults.odd_item(first["id"], b'"odd"')).json()
+    assert (odd["$items"][0], len(odd["$items"])) == ("odd", 20)
     assert once(faults.wrong_business()).headers["X-Business"] == "0" * 32
     begun = time.monotonic()
     assert once(faults.hang(0.15)).status_code == 200

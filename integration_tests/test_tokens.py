@@ -191,7 +191,9 @@ def test_a_sage_that_refuses_every_token_does_not_loop(own: Sandbox, some: dict[
 
 
 def test_authorization_failure_never_renews(streams: dict[str, Message]) -> None:
-    with Sandbox(size="tiny", country="IE", plan="Start", restricted_answer=401) as box:
+    # A plan id that is not known: what it does not include is asked for.
+    unknown = {"country": "IE", "plan": "Start", "plan_id": "PARTNERS"}
+    with Sandbox(size="tiny", businesses=[unknown], restricted_answer=401) as box:
         output = run("read", box.config(), catalog=catalog_of(streams.values()))
         assert 401 in {one.status for one in box.requests}
         assert (token_calls(box), output.configs) == ([], [])

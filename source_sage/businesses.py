@@ -2,32 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Final, NamedTuple
+
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_sage.config import SageConfig
-from source_sage.errors import config_error
+from source_sage.errors import ListRefused, config_error
 from source_sage.pages import Envelope, PageWalk
-from source_sage.transport import TRIES, Transport
+from source_sage.report import Tally
+from source_sage.rights import Profile
+from source_sage.transport import TRIES, NoGoodAnswer, Transport
+
+logger = logging.getLogger("airbyte.source-sage")
 
 BUSINESSES_A_PAGE: Final = 500
 NAMED_AT_MOST: Final = 50
+TRIES_FOR_DETAILS: Final = 2
 
 
 @dataclass(frozen=True)
 class Business:
-    """One business (company) at Sage; its id goes into X-Business."""
+    """One business (company) at Sage; its id goes into X-Business.
+
+    Attributes:
+        id: opaque.
+        name: as Sage shows it; may be empty.
+        details: what `/businesses/{id}` answered; None if it was not asked or gave no good answer.
+    """
 
     id: str
     name: str
+    details: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{self.name} ({self.id})" if self.name else self.id
 
+    @cached_property
+    def profile(self) -> Profile:
+        """Its subscription, plan, country and the user's roles, as far as the details tell."""
+        return Profile.of(self.details)
 
-def covered_by_sign_in(transport: Transport, *, tries: int = TRIES) -> list[Business]:
-    """All businesses of the user who signed in, in Sage's order. One request for every 500.
+
+class Chosen(NamedTuple):
+    """What the Account ID comes to: the businesses there are, and the ids that none of them has."""
+
+    businesses: list[Business]
+    unknown: list[Business]
+
+
+def covered_by_sign_in(
+    transport: Transport,
+    *,
+    tries: int = TRIES,
+    filters: Mapping[str, str] | None = None,
+    tally: Tally | None = None,
+) -> list[Business]:
+    """The businesses of the user who signed in, in Sage's order. One request for every 500.
+
+    Args:
+        transport: asks Sage.
+        tries: how often a request that fails is made.
+        filters: such as `active_only`; all businesses without.
+        tally: where the requests are counted.
 
     Raises:
         AirbyteTracedException, ListRefused: as the transport says.
@@ -35,7 +77,8 @@ def covered_by_sign_in(transport: Transport, *, tries: int = TRIES) -> list[Busi
     walk = PageWalk(BUSINESSES_A_PAGE)
     found: dict[str, Business] = {}
     while not walk.finished:
-        body = transport.get("/businesses", walk.params, dict, list_expected=True, tries=tries).taken
+        params = {**walk.params, **(filters or {})}
+        body = transport.get("/businesses", params, dict, list_expected=True, tries=tries, tally=tally).taken
         walk.take(Envelope.of(body))
         for item in body["$items"]:
             if isinstance(item, dict) and item.get("id"):
@@ -43,40 +86,96 @@ def covered_by_sign_in(transport: Transport, *, tries: int = TRIES) -> list[Busi
     return list(found.values())
 
 
-def chosen(config: SageConfig, covered: Sequence[Business]) -> list[Business]:
-    """The businesses to read.
+def chosen(config: SageConfig, covered: Sequence[Business]) -> Chosen:
+    """The businesses that the Account ID means.
 
     Args:
         config: what the user typed.
         covered: what the sign-in covers.
 
     Raises:
-        AirbyteTracedException: config_error that lists the businesses to choose from.
+        AirbyteTracedException: config_error; nothing can be chosen, and what there is to choose from.
     """
     if not covered:
         raise config_error(
             "The sign-in covers no business. Sign in to Sage as a user who owns or was invited to the business."
         )
     if config.wants_all_businesses:
-        return list(covered)
-    by_id = {business.id: business for business in covered}
+        return Chosen(list(covered), [])
     if not config.business_ids:
         if len(covered) == 1:
-            return list(covered)
+            return Chosen(list(covered), [])
         raise config_error(
             f"The sign-in covers {len(covered)} businesses and Account ID is empty. Enter the id of one, several with "
-            f"commas between them, or `all`: {_named(covered)}."
+            f"commas between them, or `all`: {named(covered)}."
         )
-    unknown = [one for one in config.business_ids if one not in by_id]
-    if unknown:
-        raise config_error(
-            f"Account ID {', '.join(unknown)} is not among the businesses of this sign-in. It covers: "
-            f"{_named(covered)}. Enter one of these ids, or sign in as a user of the other business."
-        )
-    return [by_id[one] for one in config.business_ids]
+    by_id = {business.id: business for business in covered}
+    known = [by_id[one] for one in config.business_ids if one in by_id]
+    unknown = [Business(one, "") for one in config.business_ids if one not in by_id]
+    return Chosen(known, unknown)
 
 
-def _named(businesses: Sequence[Business]) -> str:
-    names = "; ".join(str(business) for business in businesses[:NAMED_AT_MOST])
-    more = len(businesses) - NAMED_AT_MOST
+def not_covered(unknown: Sequence[Business], covered: Sequence[Business]) -> AirbyteTracedException:
+    """The failure of ids that no business of the sign-in has; names those there are."""
+    ids, are = ", ".join(one.id for one in unknown), "is" if len(unknown) == 1 else "are"
+    return config_error(
+        f"Account ID {ids} {are} not among the businesses of this sign-in. It covers: {named(covered)}. Enter one of "
+        "these ids, or sign in as a user of the other business."
+    )
+
+
+def subscription_ended(business: Business) -> AirbyteTracedException:
+    """The failure of a business that Sage says has no active subscription."""
+    return config_error(
+        f"{business} has no active Sage subscription, so that Sage lets nothing be read from it. Renew it in Sage "
+        "under Settings, or take the business out of Account ID (in place of `all`, enter the ids of the others)."
+    )
+
+
+def with_details(
+    businesses: Iterable[Business], transport: Transport, workers: int, tally: Tally | None = None
+) -> list[Business]:
+    """The same businesses with what `/businesses/{id}` says of them; one request each, side by side.
+
+    Args:
+        businesses: to ask about.
+        transport: asks Sage.
+        workers: how many requests at once.
+        tally: where the requests are counted.
+
+    Raises:
+        AirbyteTracedException: the sign-in does not work any more. Other failures only leave the details unknown.
+    """
+    with ThreadPoolExecutor(workers, thread_name_prefix="sage-details") as executor:
+        found = list(executor.map(lambda business: _with_details(business, transport), businesses))
+    if tally is not None:
+        tally.requests += sum(own.requests for _, own in found)
+        tally.retries += sum(own.retries for _, own in found)
+        tally.waited += sum(own.waited for _, own in found)
+    return [business for business, _ in found]
+
+
+def _with_details(business: Business, transport: Transport) -> tuple[Business, Tally]:
+    tally = Tally()
+    try:
+        path = f"/businesses/{business.id}"
+        details = transport.get(path, {}, dict, business_id=business.id, tally=tally, tries=TRIES_FOR_DETAILS).taken
+    except (ListRefused, NoGoodAnswer) as problem:
+        logger.info("Plan and roles of %s are not known beforehand: %s", business, problem)
+        return business, tally
+    except AirbyteTracedException as failure:
+        if failure.failure_type is not FailureType.system_error:
+            raise  # it is about the sign-in or the app, thus about every business
+        logger.info("Plan and roles of %s are not known beforehand: %s", business, failure.message)
+        return business, tally
+    if str(details.get("id") or business.id) != business.id:
+        logger.warning("Sage sent another business's details for %s; they are not used.", business)
+        return business, tally
+    return replace(business, details=details), tally
+
+
+def named(businesses: Sequence[Business], at_most: int = NAMED_AT_MOST) -> str:
+    """Names and ids, as a text; of very many only the first."""
+    names = "; ".join(str(business) for business in businesses[:at_most])
+    more = len(businesses) - at_most
     return f"{names}; and {more} more" if more > 0 else names

@@ -31,7 +31,10 @@ def parse_utc(text: str) -> dt.datetime:
     """Read a moment with a time zone; a text without one is taken as UTC.
 
     Raises:
-        ValueError: the text is no date-time of ISO 8601.
+        ValueError: the text is no date-time of ISO 8601, or its moment has no date in UTC.
     """
     moment = dt.datetime.fromisoformat(text)
-    return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
+    try:
+        return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
+    except OverflowError as error:
+        raise ValueError(f"{text} is outside the calendar in UTC") from error

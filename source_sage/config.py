@@ -33,6 +33,16 @@ SAGE_HOST: Final = "api.accounting.sage.com"
 API_VERSION_PATH: Final = "/v3.1"
 CALENDAR_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 ALL_BUSINESSES: Final = "all"
+WORKERS_AT_LEAST: Final = 1
+WORKERS_AT_MOST: Final = 32
+BUSINESS_ID: Final = re.compile(r"[A-Za-z0-9-]+")
+
+# What a value of the wrong kind is told, by the kind wanted.
+WANTED: Final[dict[Any, str]] = {
+    str: "must be a text, in quotes in JSON",
+    bool: "must be on or off, true or false in JSON",
+    int: f"must be a whole number from {WORKERS_AT_LEAST} to {WORKERS_AT_MOST}",
+}
 
 
 @dataclass(frozen=True)
@@ -128,7 +138,41 @@ class SageConfig(BaseModel):
     replicate_inventory_data: bool = Field(default=True, title="Replicate Inventory Data")
     replicate_customer_data: bool = Field(default=True, title="Replicate Customer Data")
     include_historical_data: bool = Field(default=False, title="Include Historical Data")
-    num_workers: int = Field(default=8, ge=1, le=32, title="Parallel Requests")
+    num_workers: int = Field(default=8, ge=WORKERS_AT_LEAST, le=WORKERS_AT_MOST, title="Parallel Requests")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_the_default(cls, form: Any) -> Any:
+        """Some tools write null for a field that was left empty."""
+        defaults = {name for name, one in cls.model_fields.items() if not one.is_required()}
+        return {name: value for name, value in form.items() if value is not None or name not in defaults}
+
+    @field_validator("account_id")
+    @classmethod
+    def _ids(cls, value: str) -> str:
+        parts = [part.strip() for part in value.split(",")]
+        ids = [part for part in parts if part]
+        if odd := [one for one in ids if not BUSINESS_ID.fullmatch(one)]:
+            raise PydanticCustomError(
+                "ids",
+                "holds {odd}, which is no business id. Enter the id of a business (32 letters and digits, not its "
+                "name), several with commas between them, or `all`. If you do not know the id, leave the field empty "
+                "or enter `all`: Test Connection names the businesses and their ids",
+                {"odd": " and ".join(f'"{one}"' for one in odd)},
+            )
+        if value and not ids:
+            raise PydanticCustomError(
+                "ids", "holds no id. Enter the id of a business, several with commas between them, or `all`"
+            )
+        others = list(dict.fromkeys(one for one in ids if one.lower() != ALL_BUSINESSES))
+        if others and len(others) < len(set(ids)):
+            raise PydanticCustomError(
+                "ids",
+                "holds both `all` and {others}. Enter either `all` for every business of your sign-in, or only the "
+                "ids of those you want",
+                {"others": ", ".join(others)},
+            )
+        return value
 
     @field_validator("start_date", "end_date", mode="before")
     @classmethod
@@ -154,11 +198,6 @@ class SageConfig(BaseModel):
         except ValueError as error:
             raise PydanticCustomError("endpoint", "{reason}", {"reason": str(error)}) from None
         return value or SAGE_API
-
-    @field_validator("account_id", "access_token", "refresh_token", "token_expiry_date", mode="before")
-    @classmethod
-    def _absent_is_empty(cls, value: Any) -> Any:
-        return "" if value is None else value
 
     @model_validator(mode="after")
     def _fields_agree(self) -> SageConfig:
@@ -202,7 +241,7 @@ class SageConfig(BaseModel):
     @property
     def wants_all_businesses(self) -> bool:
         """Tell whether every business of the sign-in is to be read."""
-        return self.account_id.lower() == ALL_BUSINESSES
+        return ALL_BUSINESSES in (part.strip().lower() for part in self.account_id.split(","))
 
     @property
     def business_ids(self) -> tuple[str, ...]:
@@ -218,9 +257,8 @@ def _sentence(problem: Any) -> str:
     if not problem["loc"]:
         return str(problem["msg"])
     field = SageConfig.model_fields[str(problem["loc"][0])]
-    if problem["type"] == "missing" or problem["type"] == "string_too_short":
+    if problem["type"] in ("day", "endpoint", "ids"):
+        return f"{field.title} {problem['msg']}."
+    if problem["type"] in ("missing", "string_too_short") or problem["input"] is None:
         return f"{field.title} is missing: fill it in."
-    reason = str(problem["msg"])
-    if problem["type"] not in ("day", "endpoint"):
-        reason = f"is not valid: {reason[0].lower()}{reason[1:]}"
-    return f"{field.title} {reason}."
+    return f"{field.title} {WANTED[field.annotation]}."

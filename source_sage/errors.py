@@ -6,6 +6,8 @@ None of them ever holds a secret or the body of an answer.
 
 from __future__ import annotations
 
+from typing import Final
+
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
@@ -13,6 +15,12 @@ SIGN_IN_AGAIN = (
     "Sign in to Sage again: press the sign-in button of this source in Airbyte, or run "
     "`source-sage-authorize`, and save the new tokens."
 )
+
+# What can become of a request that has no answer; `check` explains each.
+TLS_FAILED: Final = "TLS error"
+HOST_UNKNOWN: Final = "the host name is not known"
+NO_ANSWER_IN_TIME: Final = "no answer in time"
+CONNECTION_FAILED: Final = "the connection failed"
 
 
 def config_error(message: str, internal: str | None = None) -> AirbyteTracedException:
@@ -45,6 +53,9 @@ class ListRefused(Exception):
         status: HTTP status of the refusal.
         code: Sage's `$dataCode`, empty if the answer had none.
         message: why, and what a person can do about it, in plain words.
+
+    Attributes:
+        reason: a few words for the log and the report.
     """
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -52,3 +63,17 @@ class ListRefused(Exception):
         self.status = status
         self.code = code
         self.message = message
+        self.reason = f"HTTP {status}{f' {code}' if code else ''}"
+
+
+class RefusedBeforehand(ListRefused):
+    """A list that a business cannot have by what Sage tells of it: it is not asked for.
+
+    Args:
+        reason: a few words.
+        message: what a person can do about it, in plain words.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(0, "", message)
+        self.reason = reason

@@ -126,7 +126,7 @@ class Task:
     def batch(self, items: Sequence[Any]) -> Batch:
         """Sage's records, shaped and written as they are."""
         rows = self.shaper.shape(items, self.business.id)
-        self.tally.rows += len(rows)
+        self.tally.note_rows(len(rows), (row.get("updated_at") for row in rows))
         return Batch(self.emit(rows))
 
 
@@ -230,7 +230,8 @@ class ListReading:
         fell_before = sightings.fell
         taken = page.taken or Taken([], 0, [])
         sightings.note(taken.stamps, page.sight)
-        self._task.tally.rows += taken.rows
+        self._task.tally.note_rows(taken.rows, (moment for _, moment in taken.stamps))
+        self._task.tally.note_page(page.sight.rows, page.sight.total, self._facts.page_size)
         if sightings.fell and not fell_before and self._leaves_places:
             # Rows may have slipped past: whoever goes on from here begins again.
             yield Batch(taken.records, self._first_read_place(walk_began, 0, sightings.first_total))
@@ -243,7 +244,7 @@ class ListReading:
         if deletions:
             self._task.tally.tombstones += len(rows)
         else:
-            self._task.tally.rows += len(rows)
+            self._task.tally.note_rows(len(rows), (row.get("updated_at") for row in rows))
         return Batch(self._task.emit(rows, deletions=deletions))
 
     def _settle(self, sightings: Sightings) -> Generator[Batch, None, bool]:
@@ -274,7 +275,7 @@ class ListReading:
             for number in pages:
                 taken = self._ask.page(self._params(), number, self._take)
                 sightings.look_again(taken.stamps)
-                self._task.tally.rows += taken.rows
+                self._task.tally.note_rows(taken.rows, (moment for _, moment in taken.stamps))
                 yield Batch(taken.records)
         logger.info("%s moved while it was read; reading it again.", self._name)
         return False

@@ -3,13 +3,35 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Final
+
+WIDTH: Final = 118
+# A report with more lines than this gives one only to what took patience, or more than these requests.
+LINES_AT_MOST: Final = 400
+PAGES_OF_A_SHORT_ONE: Final = 2
+INDENT: Final = "  "
+# Keeps a name and its figure on one line while a text is wrapped; leaves as a space.
+TOGETHER: Final = "\N{NO-BREAK SPACE}"
+# Texts that stand at the left of their column; all others are figures.
+TEXTS: Final = frozenset(("business", "stream", "oldest change", "newest change", "remark"))
 
 
 @dataclass
 class Tally:
-    """Counters of one reading: one stream of one business. Seconds where time is meant."""
+    """Counters of one reading: one stream of one business. Seconds where time is meant.
+
+    Attributes:
+        skipped, failed: why, in a few words and in a sentence.
+        oldest, newest: the least and the greatest `updated_at` of its rows; empty if they have none.
+        walked: how many rows of its list are behind it.
+        expected: how many rows the list has; None if Sage did not say.
+        page_size: rows a page.
+        begun, ended: where it stands.
+        is_list: it is read itself; False for lines, which the reading of another list brings along.
+    """
 
     rows: int = 0
     tombstones: int = 0
@@ -18,66 +40,199 @@ class Tally:
     waited: float = 0.0
     skipped: str = ""
     failed: str = ""
+    oldest: str = ""
+    newest: str = ""
+    walked: int = 0
+    expected: int | None = None
+    page_size: int = 1
+    begun: bool = False
+    ended: bool = False
+    is_list: bool = False
+
+    def note_rows(self, count: int, changed: Iterable[Any]) -> None:
+        """Count the rows of a page that leave.
+
+        Args:
+            count: how many.
+            changed: their `updated_at`; what is no text is left out.
+        """
+        self.rows += count
+        moments = [moment for moment in changed if isinstance(moment, str) and moment]
+        if moments:
+            oldest = min(moments)
+            self.oldest = min(self.oldest, oldest) if self.oldest else oldest
+            self.newest = max(self.newest, max(moments))
+
+    def note_page(self, walked: int, expected: int | None, page_size: int) -> None:
+        """Note how far the reading is in its list, in rows."""
+        self.walked, self.expected, self.page_size = walked, expected, page_size
+
+    @property
+    def was_rough(self) -> bool:
+        """Tell whether it took patience, or something was deleted: always worth a line."""
+        return self.retries > 0 or self.waited >= 1 or self.tombstones > 0
+
+    @property
+    def is_told(self) -> bool:
+        """Tell whether it is worth a line: not a list that comes whole each time, in one request."""
+        return self.was_rough or bool(self.newest) or (self.rows > 0 and self.requests > 1)
+
+    @property
+    def is_long(self) -> bool:
+        """Tell whether it is worth a line even among very many: it took patience, or several pages."""
+        return self.was_rough or (self.rows > 0 and self.requests > PAGES_OF_A_SHORT_ONE)
 
 
 @dataclass
 class Report:
-    """All tallies of a sync, by business and stream."""
+    """All tallies of a sync, by business and stream.
+
+    Attributes:
+        tallies: by business id and stream.
+        titles: how to name a business, by its id.
+        before: what was asked before the first reading: which businesses there are, and what they may have.
+    """
 
     tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
+    titles: dict[str, str] = field(default_factory=dict)
+    before: Tally = field(default_factory=Tally)
 
     def tally(self, business_id: str, stream: str) -> Tally:
         """The tally of one stream of one business."""
         return self.tallies.setdefault((business_id, stream), Tally())
 
+    def title(self, business_id: str) -> str:
+        """The business's name and id, as far as they are known."""
+        return self.titles.get(business_id, business_id)
+
     def block(self, took: dt.timedelta, renewals: int) -> str:
-        """The report as one aligned text block.
+        """The report as one aligned text block: what happened in each business, then the sums.
 
         Args:
             took: how long the sync ran.
             renewals: how often the tokens were renewed.
         """
-        header = ("business", "stream", "rows", "deleted", "requests", "retries", "waited s", "remark")
-        lines = [
-            (
-                business,
-                stream,
-                f"{tally.rows:,}",
-                f"{tally.tombstones:,}",
-                f"{tally.requests:,}",
-                f"{tally.retries:,}",
-                f"{tally.waited:.0f}",
-                _remark(tally),
-            )
-            for (business, stream), tally in sorted(self.tallies.items())
+        by_business: dict[str, dict[str, Tally]] = {}
+        for (business, stream), tally in sorted(self.tallies.items(), key=lambda one: (self.title(one[0][0]), one[0])):
+            by_business.setdefault(business, {})[stream] = tally
+        told = [[name for name, tally in one.items() if tally.is_told] for one in by_business.values()]
+        brief = sum(map(len, told)) > LINES_AT_MOST
+        sections = [_Section(self.title(business), tallies, brief) for business, tallies in by_business.items()]
+        tables = _aligned([line for section in sections for line in section.table], STREAM_HEADER)
+        lines = ["Sync report"]
+        for section in sections:
+            lines += [section.title, *(INDENT + line for line in tables[: len(section.table)]), *section.folded, ""]
+            tables = tables[len(section.table) :]
+        sums = [(section.title, *_figures(section.tallies), section.remark) for section in sections]
+        sums.append(("before the first list", *_figures([self.before]), ""))
+        total = (f"all: {len(sections)} businesses", *_figures([self.before, *self.tallies.values()]), "")
+        streams = _streams(len({stream for _, stream in self.tallies}))
+        last = f"{streams}, {took.total_seconds():.1f} s in all, tokens renewed {renewals} times"
+        return "\n".join([*lines, *_aligned([BUSINESS_HEADER, *sums, total], BUSINESS_HEADER), last])
+
+
+FIGURES: Final = ("rows", "deleted", "requests", "retries", "waited s")
+STREAM_HEADER: Final = ("stream", *FIGURES, "oldest change", "newest change")
+BUSINESS_HEADER: Final = ("business", *FIGURES, "remark")
+
+
+class _Section:
+    """What happened in one business."""
+
+    def __init__(self, title: str, tallies: Mapping[str, Tally], brief: bool) -> None:
+        self.title = title
+        self.tallies = list(tallies.values())
+        self._skipped = _by_text({name: tally.skipped for name, tally in tallies.items()})
+        self._failed = _by_text({name: tally.failed for name, tally in tallies.items()})
+        read = {name: tally for name, tally in tallies.items() if not tally.skipped}
+        own = {name for name, tally in read.items() if (tally.is_long if brief else tally.is_told)}
+        self.table = [
+            (name, *_figures([tally]), _minute(tally.oldest), _minute(tally.newest))
+            for name, tally in read.items()
+            if name in own
         ]
-        every = list(self.tallies.values())
-        total = (
-            "all",
-            f"{len({stream for _, stream in self.tallies})} streams",
-            f"{sum(tally.rows for tally in every):,}",
-            f"{sum(tally.tombstones for tally in every):,}",
-            f"{sum(tally.requests for tally in every):,}",
-            f"{sum(tally.retries for tally in every):,}",
-            f"{sum(tally.waited for tally in every):.0f}",
-            f"{took.total_seconds():.1f} s in all, tokens renewed {renewals} times",
-        )
-        return "Sync report\n" + "\n".join(_aligned([header, *lines, total]))
+        if self.table:
+            self.table.insert(0, STREAM_HEADER)
+        rest = {name: tally for name, tally in read.items() if name not in own and not tally.failed}
+        self.folded = [*self._rest(rest, brief), *self._refusals(), *self._failures(len(tallies))]
+
+    @property
+    def remark(self) -> str:
+        """What the business's line of sums says beside the figures."""
+        counts = {"skipped": sum(map(len, self._skipped.values())), "FAILED": sum(map(len, self._failed.values()))}
+        return ", ".join(f"{_streams(count)} {what}" for what, count in counts.items() if count)
+
+    def _rest(self, rest: Mapping[str, Tally], brief: bool) -> list[str]:
+        lines: list[str] = []
+        if full := [f"{name}{TOGETHER}{tally.rows:,}" for name, tally in rest.items() if tally.rows]:
+            oldest = min((tally.oldest for tally in rest.values() if tally.oldest), default="")
+            newest = max(tally.newest for tally in rest.values())
+            changed = f" (changed {_minute(oldest)} to {_minute(newest)})" if newest else ""
+            lines += _folded(f"rows of others{changed}: {_list(full)}")
+        if empty := [name for name, tally in rest.items() if not tally.rows]:
+            lines += _folded(f"no rows: {_streams(len(empty)) if brief else _list(empty)}")
+        return lines
+
+    def _refusals(self) -> list[str]:
+        return [line for why, names in self._skipped.items() for line in _folded(f"skipped ({why}): {_list(names)}")]
+
+    def _failures(self, streams: int) -> list[str]:
+        lines: list[str] = []
+        for why, names in self._failed.items():
+            which = f"all {streams} streams" if len(names) == streams > 1 else _list(names)
+            lines += _folded(f"FAILED, {which}: {why}")
+        return lines
 
 
-def _remark(tally: Tally) -> str:
-    if tally.failed:
-        return f"FAILED: {tally.failed}"
-    return f"skipped: {tally.skipped}" if tally.skipped else ""
+def _by_text(texts: Mapping[str, str]) -> dict[str, list[str]]:
+    names: dict[str, list[str]] = {}
+    for name, text in texts.items():
+        if text:
+            names.setdefault(text, []).append(name)
+    return names
 
 
-def _aligned(table: Iterable[tuple[str, ...]]) -> list[str]:
-    rows = list(table)
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+def _streams(count: int) -> str:
+    return f"{count} stream{'' if count == 1 else 's'}"
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(names)
+
+
+def _figures(tallies: Iterable[Tally]) -> tuple[str, ...]:
+    some = list(tallies)
+    return (
+        f"{sum(tally.rows for tally in some):,}",
+        f"{sum(tally.tombstones for tally in some):,}",
+        f"{sum(tally.requests for tally in some):,}",
+        f"{sum(tally.retries for tally in some):,}",
+        f"{sum(tally.waited for tally in some):.0f}",
+    )
+
+
+def _minute(moment: str) -> str:
+    return moment[: len("2026-11-23T10:00")].replace("T", " ")
+
+
+def _folded(text: str) -> list[str]:
+    lines = textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=INDENT,
+        subsequent_indent=INDENT * 3,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [line.replace(TOGETHER, " ") for line in lines]
+
+
+def _aligned(table: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> list[str]:
+    widths = [max((len(row[column]) for row in table), default=0) for column in range(len(header))]
     return [
         "  ".join(
-            cell.ljust(width) if column in (0, 1, 7) else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            cell.ljust(width) if title in TEXTS else cell.rjust(width)
+            for cell, width, title in zip(row, widths, header, strict=True)
         ).rstrip()
-        for row in rows
+        for row in table
     ]

@@ -21,13 +21,21 @@ from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from airbyte_cdk.sources.declarative.requesters.error_handlers import DefaultErrorHandler, HttpResponseFilter
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_sage.businesses import chosen, covered_by_sign_in
+from source_sage.businesses import (
+    Business,
+    chosen,
+    covered_by_sign_in,
+    not_covered,
+    subscription_ended,
+    with_details,
+)
 from source_sage.check import check
 from source_sage.clock import Clock
 from source_sage.config import SageConfig
-from source_sage.errors import config_error
+from source_sage.errors import RefusedBeforehand, config_error
 from source_sage.records import Records
 from source_sage.report import Report
+from source_sage.rights import Subscription, refusals
 from source_sage.streams import manifest, streams_of
 from source_sage.sync import Sync
 from source_sage.tokens import SageTokens
@@ -114,17 +122,17 @@ class SourceSage(Source):
                 f"The connection selects streams that this source does not have now: {', '.join(missing)}. Switch "
                 "their group on under Data replication options, or refresh the source's schema in the connection."
             )
+        selected = [(known[name], states.get_stream_state(name, None)) for name in wanted]
         tokens, transport = self._connection(config, checked, reading=True)
-        businesses = chosen(checked, covered_by_sign_in(transport))
         report = Report()
-        sync = Sync(
-            checked,
-            businesses,
-            [(known[name], states.get_stream_state(name, None)) for name in wanted],
-            transport,
-            report,
-            self._clock,
-        )
+        lists = [name for stream in wanted for name in known[stream].lists]
+        readable, unreadable = _businesses(checked, transport, report, with_their_details=bool(lists))
+        refused = {
+            (business.id, name): RefusedBeforehand(refusal.reason, refusal.remedy)
+            for business in readable
+            for name, refusal in refusals(lists, business.profile).items()
+        }
+        sync = Sync(checked, readable, selected, transport, report, self._clock, refused=refused, unreadable=unreadable)
         try:
             yield from sync.messages()
         finally:
@@ -140,6 +148,27 @@ class SourceSage(Source):
             endpoints.api, tokens, error_handler(), connections=checked.num_workers, clock=self._clock
         )
         return tokens, transport
+
+
+def _businesses(
+    config: SageConfig, transport: Transport, report: Report, *, with_their_details: bool
+) -> tuple[list[Business], dict[Business, AirbyteTracedException]]:
+    """The businesses to read; and those that cannot be read at all, each with the reason.
+
+    Raises:
+        AirbyteTracedException: there is nothing to read.
+    """
+    covered = covered_by_sign_in(transport, tally=report.before)
+    choice = chosen(config, covered)
+    if not choice.businesses:
+        raise not_covered(choice.unknown, covered)
+    known = choice.businesses
+    if with_their_details:
+        known = with_details(known, transport, config.num_workers, report.before)
+    unreadable = {one: not_covered([one], covered) for one in choice.unknown}
+    unreadable |= {one: subscription_ended(one) for one in known if one.profile.subscription is Subscription.ENDED}
+    report.titles.update((business.id, str(business)) for business in [*known, *choice.unknown])
+    return [one for one in known if one not in unreadable], unreadable
 
 
 def error_handler() -> DefaultErrorHandler:

@@ -21,6 +21,7 @@ from source_sage.config import Window
 from source_sage.errors import config_error
 
 VERSION: Final = 1
+EARLIEST_YEAR: Final = 1970
 
 
 class Place(BaseModel):
@@ -48,8 +49,8 @@ class Place(BaseModel):
     @field_validator("watermark", "began", "walk_began")
     @classmethod
     def _is_moment(cls, value: str) -> str:
-        if value:
-            parse_utc(value)
+        if value and parse_utc(value).year < EARLIEST_YEAR:
+            raise ValueError(f"{value} is before there was anything to read")
         return value
 
     @field_validator("start", "end")

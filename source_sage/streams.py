@@ -52,6 +52,11 @@ class StreamFacts(BaseModel):
         return self.primary_key[1]
 
     @property
+    def lists(self) -> tuple[str, ...]:
+        """The lists that are read for it; none where the readings of other streams bring all of its rows."""
+        return tuple(self.parents) or (() if self.fed_by_others else (self.name,))
+
+    @property
     def cursor_field(self) -> str | None:
         """The field that an append-dedup destination orders by; None for a list that always comes whole."""
         if self.fed_by_others:

@@ -31,7 +31,6 @@ from airbyte_cdk.models import (
     AirbyteStateType,
     AirbyteStreamState,
     AirbyteStreamStatus,
-    FailureType,
     StreamDescriptor,
     Type,
 )
@@ -43,8 +42,10 @@ from source_sage.asking import Askers
 from source_sage.businesses import Business
 from source_sage.clock import Clock
 from source_sage.config import SageConfig
-from source_sage.errors import ListRefused, config_error, system_error
+from source_sage.errors import ListRefused, system_error
 from source_sage.lines import lines_of
+from source_sage.outcome import Admissions, sync_failure
+from source_sage.progress import Progress
 from source_sage.reading import Batch, Task
 from source_sage.records import Records
 from source_sage.report import Report
@@ -58,6 +59,7 @@ logger = logging.getLogger("airbyte.source-sage")
 
 PUT_SECONDS: Final = 0.2
 BATCHES_THAT_WAIT: Final = 2
+SECONDS_BETWEEN_LOOKS: Final = 1.0
 
 
 @dataclass
@@ -71,6 +73,7 @@ class StreamRun:
     facts: StreamFacts
     state: StreamState
     running: bool = False
+    completed: bool = False
     left: int = 0
     since_state: int = 0
     readings: Counter[str] = field(default_factory=Counter)
@@ -109,6 +112,8 @@ class Sync:
         transport: asks Sage.
         report: gets the counts.
         clock: for the report's duration and record times.
+        refused: what is known beforehand to be refused, by business id and list; it is not asked for.
+        unreadable: businesses that cannot be read at all, and why; the others are read.
     """
 
     def __init__(
@@ -119,12 +124,18 @@ class Sync:
         transport: Transport,
         report: Report,
         clock: Clock,
+        *,
+        refused: Mapping[tuple[str, str], ListRefused],
+        unreadable: Mapping[Business, AirbyteTracedException],
     ) -> None:
         self._config = config
         self._businesses = businesses
         self._transport = transport
         self._report = report
         self._clock = clock
+        self._refused = refused
+        self._unreadable = unreadable
+        self._progress = Progress(report, clock)
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._askers = Askers(config.num_workers)
@@ -140,13 +151,16 @@ class Sync:
             for facts in {reading.facts.name: reading.facts for reading in self._readings}.values()
         }
         self._latest = clock.now()
+        self._admissions = Admissions((reading.facts.name, reading.business) for reading in self._readings)
+        for reading in self._readings:
+            report.tally(reading.business.id, reading.facts.name).is_list = True
 
     def _planned(self) -> Iterator[Reading]:
         """Every reading of the sync, the lists in the catalog's order."""
         known = every_stream()
         lists: dict[str, list[StreamRun]] = {}
         for run in self._runs:
-            for name in run.facts.parents or (() if run.facts.fed_by_others else (run.facts.name,)):
+            for name in run.facts.lists:
                 lists.setdefault(name, []).append(run)
         for name, runs in lists.items():
             for business in self._businesses:
@@ -168,6 +182,9 @@ class Sync:
         """
         for run in self._runs:
             yield _status(run, AirbyteStreamStatus.STARTED)
+        for business, failure in self._unreadable.items():
+            yield self._note_unreadable(business, failure)
+        yield from self._completed()
         executor = ThreadPoolExecutor(self._config.num_workers, thread_name_prefix="sage")
         try:
             for reading in self._readings:
@@ -180,10 +197,16 @@ class Sync:
             self._stop.set()
             executor.shutdown(wait=False, cancel_futures=True)
             self._askers.close()
-        self._raise_failures()
+        failures = [(run.facts.name, business, failure) for run in self._runs for business, failure in run.failures]
+        if outcome := sync_failure(len(self._runs), failures, read=self._admissions.anything_read):
+            raise outcome
 
     def _work(self, reading: Reading) -> None:
-        error: Exception | None = None
+        error: Exception | None = self._refused.get((reading.business.id, reading.facts.name))
+        if error is not None:
+            self._put(_Ended(reading, error))
+            return
+        self._report.tally(reading.business.id, reading.facts.name).begun = True
         try:
             for batch in _reader(self._task(reading)).run():
                 if not self._put((reading, batch)):
@@ -218,7 +241,7 @@ class Sync:
         return False
 
     def _until_one_ends(self) -> Iterator[AirbyteMessage | Records]:
-        while not isinstance(item := self._queue.get(), _Ended):
+        while not isinstance(item := self._next(), _Ended):
             reading, batch = item
             for records in batch.records:
                 yield from self._leave(records)
@@ -227,6 +250,16 @@ class Sync:
                     run.state.move(_place_key(run, reading.facts.name, reading.business), batch.place)
                     yield self._state(run, run.state.blob())
         yield from self._end(item)
+
+    def _next(self) -> _Item:
+        """What the readings bring next; meanwhile says now and then how far they are."""
+        while True:
+            if line := self._progress.line():
+                logger.info(line)
+            try:
+                return self._queue.get(timeout=SECONDS_BETWEEN_LOOKS)
+            except queue.Empty:
+                continue
 
     def _emit(self, reading: Reading, rows: Sequence[Row], *, deletions: bool = False) -> list[Records]:
         """Write the rows of a list for each stream that is made of it; of deletions, those of all streams too."""
@@ -268,13 +301,24 @@ class Sync:
 
     def _end(self, ended: _Ended) -> Iterator[AirbyteMessage]:
         reading = ended.reading
+        self._report.tally(reading.business.id, reading.facts.name).ended = True
         if isinstance(ended.error, ListRefused):
             self._note_refusal(reading, ended.error)
         elif ended.error is not None:
             yield from self._note_failure(reading, ended.error)
+        if shut := self._admissions.note(reading.facts.name, reading.business, ended.error):
+            yield self._note_unreadable(reading.business, shut)
         for run in reading.streams:
             run.left -= 1
-            if not run.left:
+        yield from self._completed()
+
+    def _completed(self) -> Iterator[AirbyteMessage]:
+        """The last words of each stream that is read in all businesses, and of which it is sure how it ended."""
+        for run in self._runs:
+            if run.left or run.completed or run.facts.fed_by_others:
+                continue
+            if not any(map(self._admissions.undecided, run.facts.lists)):
+                run.completed = True
                 yield from self._complete(run)
 
     def _complete(self, run: StreamRun) -> Iterator[AirbyteMessage]:
@@ -297,13 +341,21 @@ class Sync:
 
     def _note_refusal(self, reading: Reading, refusal: ListRefused) -> None:
         business, names = reading.business, _names(reading)
-        reason = f"HTTP {refusal.status}{f' {refusal.code}' if refusal.code else ''}"
+        self._report.tally(business.id, reading.facts.name).skipped = refusal.reason
         for run in reading.streams:
             run.refusals[business.id] += 1
             if run.refusals[business.id] == run.readings[business.id]:
-                self._report.tally(business.id, run.facts.name).skipped = reason
+                self._report.tally(business.id, run.facts.name).skipped = refusal.reason
         is_skipped = "is skipped" if len(reading.streams) == 1 else "are skipped"
-        logger.warning("%s of %s %s (%s). %s", names, business, is_skipped, reason, refusal.message)
+        logger.warning("%s of %s %s (%s). %s", names, business, is_skipped, refusal.reason, refusal.message)
+
+    def _note_unreadable(self, business: Business, failure: AirbyteTracedException) -> AirbyteMessage:
+        """A business that fails as a whole: every stream is incomplete without it, and it is told once."""
+        for run in self._runs:
+            if not run.facts.fed_by_others:
+                run.failures.append((business, failure))
+                self._report.tally(business.id, run.facts.name).failed = str(failure.message)
+        return failure.as_sanitized_airbyte_message()
 
     def _note_failure(self, reading: Reading, error: Exception) -> Iterator[AirbyteMessage]:
         business, names = reading.business, _names(reading)
@@ -319,35 +371,6 @@ class Sync:
             run.failures.append((business, failure))
             self._report.tally(business.id, run.facts.name).failed = str(failure.message)
             yield failure.as_sanitized_airbyte_message(stream_descriptor=StreamDescriptor(name=run.facts.name))
-
-    def _raise_failures(self) -> None:
-        failures = [(run, business, failure) for run in self._runs for business, failure in run.failures]
-        if failures:
-            types = {failure.failure_type for _, _, failure in failures}
-            reasons = list(dict.fromkeys(str(failure.message) for _, _, failure in failures))
-            names = list(dict.fromkeys(run.facts.name for run, _, _ in failures))
-            raise AirbyteTracedException(
-                message=f"{len(names)} of {len(self._runs)} streams did not finish ({', '.join(names)}). "
-                + " ".join(reasons[:5]),
-                internal_message=f"{len(failures)} readings failed",
-                failure_type=_worst(types),
-            )
-        for business in self._businesses:
-            read = [run for run in self._runs if not run.facts.fed_by_others]
-            tallies = [self._report.tally(business.id, run.facts.name) for run in read]
-            if tallies and all(tally.skipped for tally in tallies):
-                reasons = list(dict.fromkeys(tally.skipped for tally in tallies))
-                raise config_error(
-                    f"Sage refused every selected stream of {business} ({', '.join(reasons)}). Check that its "
-                    "subscription is active and that the user who signed in has full access to it."
-                )
-
-
-def _worst(types: set[FailureType | None]) -> FailureType:
-    """A type that lets the platform try again if anything may pass by itself."""
-    if FailureType.transient_error in types:
-        return FailureType.transient_error
-    return FailureType.config_error if types == {FailureType.config_error} else FailureType.system_error
 
 
 def _place_key(run: StreamRun, list_name: str, business: Business) -> str:

@@ -27,7 +27,16 @@ from requests.cookies import RequestsCookieJar
 from requests.utils import get_environ_proxies
 
 from source_sage.clock import Clock
-from source_sage.errors import ListRefused, config_error, system_error, transient_error
+from source_sage.errors import (
+    CONNECTION_FAILED,
+    HOST_UNKNOWN,
+    NO_ANSWER_IN_TIME,
+    TLS_FAILED,
+    ListRefused,
+    config_error,
+    system_error,
+    transient_error,
+)
 from source_sage.pace import Pace, retry_after_seconds
 from source_sage.report import Tally
 from source_sage.tokens import SageTokens
@@ -243,13 +252,13 @@ def _what_happened(problem: Exception | None) -> str:
     if isinstance(problem, _BrokenAnswer):
         return str(problem)
     if isinstance(problem, requests.exceptions.SSLError):
-        return "TLS error"
+        return TLS_FAILED
     if isinstance(problem, requests.exceptions.Timeout):
-        return "no answer in time"
+        return NO_ANSWER_IN_TIME
     if "NameResolutionError" in repr(problem):
-        return "the host name is not known"
+        return HOST_UNKNOWN
     if isinstance(problem, requests.exceptions.ConnectionError):
-        return "the connection failed"
+        return CONNECTION_FAILED
     return "the answer broke off"
 
 

@@ -248,15 +248,18 @@ def test_form_and_connector_both_take(changes: dict[str, Any]) -> None:
         a_form(start_date="2024-01-01T00:00:00Z"),
         a_form(end_date="31/12/2024"),
         a_form(replicate_financial_data="maybe"),
-        a_form(include_historical_data=None),
         a_form(num_workers=0),
         a_form(num_workers=33),
         a_form(num_workers=1.5),
-        a_form(num_workers=None),
     ],
 )
 def test_form_and_connector_both_refuse(form: dict[str, Any]) -> None:
     assert (schema_takes(form), connector_takes(form)) == (False, False)
+
+
+@pytest.mark.parametrize("name", ["api_endpoint", "include_historical_data", "num_workers", "account_id", "end_date"])
+def test_the_connector_takes_null_for_what_was_left_out_which_the_form_never_sends(name: str) -> None:
+    assert connector_takes(a_form(**{name: None}))
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,10 @@ def test_a_blob_that_was_saved_does_not_move_with_the_state() -> None:
         a_blob(watermark=1795000000),
         a_blob(watermark=None),
         a_blob(began="soon"),
+        # Moments that no calendar in UTC holds, or that cannot be counted back from.
+        a_blob(watermark="0001-01-01T00:00:00+14:00"),
+        a_blob(began="9999-12-31T23:59:59-10:00"),
+        a_blob(watermark="0001-01-01T00:00:00Z"),
         a_blob(began="2026-11-23T10:00:00Z", start="01/01/2024"),
         a_blob(began="2026-11-23T10:00:00Z", end="2024-02-30"),
         a_blob(began="2026-11-23T10:00:00Z", end=20240101),

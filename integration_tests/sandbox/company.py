@@ -25,7 +25,7 @@ from .parties import Parties
 from .payments import Payments
 from .reference import coded_lists
 from .settings import Settings
-from .singletons import AREAS, business_row, settings_objects
+from .singletons import AREAS, PLAN_IDS, business_row, settings_objects
 from .table import RowData, Table
 from .wire import day_text, guid, hex_id, reference
 
@@ -74,7 +74,9 @@ class Company:
         self.id = hex_id(self.rng)
         self.name = _NAMES[number % len(_NAMES)] + (f" {number + 1}" if number >= len(_NAMES) else "")
         self.subscription_active, self.subscription_status = True, "active"
+        self.plan_id = PLAN_IDS[plan]
         self.roles: dict[str, str] = dict.fromkeys(AREAS, "Full Access")
+        self.tells_roles = True
 
         self.tables = {name: Table(r) for name, r in resources().items() if r.is_list and name != "businesses"}
         for name, rows in coded_lists().items():
@@ -100,6 +102,25 @@ class Company:
         self.singletons = settings_objects(self.chart, country, self.base, bank, self.first_date, self.made)
         history.play(size if isinstance(size, int) else None)
 
+    def wish(
+        self,
+        *,
+        roles: dict[str, str] | None = None,
+        tells_roles: bool = True,
+        plan_id: str | None = None,
+        active: bool = True,
+        status: str = "active",
+    ) -> None:
+        """Make it another kind of business to its user: roles by area (the others stay), plan id, subscription.
+
+        Args:
+            tells_roles: whether `/businesses/{id}` lists the user's roles.
+        """
+        self.roles.update(roles or {})
+        self.tells_roles = tells_roles
+        self.plan_id = plan_id or self.plan_id
+        self.subscription_active, self.subscription_status = active, status
+
     @property
     def row(self) -> RowData:
         """Its row in `/businesses`."""
@@ -108,9 +129,10 @@ class Company:
             ref,
             self.country,
             self.plan,
+            self.plan_id,
             self.subscription_active,
             self.subscription_status,
-            self.roles,
+            self.roles if self.tells_roles else None,
             self.made,
         )
 

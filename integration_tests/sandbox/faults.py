@@ -164,14 +164,39 @@ def broken_json() -> Action:
     return Spoiled("broken json", lambda a: Response(bytes(a.body)[:-2] + b",}", a.status_code, media_type=JSON))
 
 
+def truncated_json(share: float = 0.5) -> Action:
+    """The first part of the JSON, as a whole answer."""
+
+    def change(answer: Response) -> Response:
+        whole = bytes(answer.body)
+        return Response(whole[: int(len(whole) * share)], answer.status_code, media_type=JSON)
+
+    return Spoiled("truncated json", change)
+
+
+def odd_item(key: str, instead: bytes) -> Action:
+    """Wherever the row of this id would be in a list, these bytes are."""
+
+    def change(answer: Response) -> Response:
+        whole = bytes(answer.body)
+        if key.encode() not in whole:
+            return answer
+        envelope = orjson.loads(whole)
+        items = [instead if item.get("id") == key else orjson.dumps(item) for item in envelope.pop("$items")]
+        body = orjson.dumps(envelope)[:-1] + b',"$items":[' + b",".join(items) + b"]}"
+        return Response(body, answer.status_code, dict(answer.headers) | {"content-length": str(len(body))})
+
+    return Spoiled("odd item", change)
+
+
 def drop() -> Action:
     """The connection closes without an answer, and nothing was done."""
     return Instead("drop", NoAnswer)
 
 
-def cut(share: float = 0.5) -> Action:
-    """The connection closes in the middle of the body."""
-    return Spoiled("cut", lambda answer: HalfAnswer(answer, share))
+def cut(share: float = 0.5, reset: bool = False) -> Action:
+    """The connection closes in the middle of the body, in good order or by a TCP reset."""
+    return Spoiled("cut", lambda answer: HalfAnswer(answer, share, reset))
 
 
 def lost_answer(hang_seconds: float = 0) -> Action:
@@ -212,7 +237,20 @@ def after_page(function: PageHook) -> Action:
 JSON: Final = "application/json"
 # What can be asked for over HTTP, by name.
 ACTIONS: Final[dict[str, Callable[..., Action]]] = {
-    f.__name__: f for f in (status, html, empty, broken_json, drop, cut, lost_answer, hang, heavy, wrong_business)
+    f.__name__: f
+    for f in (
+        status,
+        html,
+        empty,
+        broken_json,
+        truncated_json,
+        drop,
+        cut,
+        lost_answer,
+        hang,
+        heavy,
+        wrong_business,
+    )
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,6 +14,7 @@ from . import extras
 from .company import Company
 from .errors import bad_request
 from .facts import Resource
+from .settings import Settings
 from .table import Row, RowData, Table, Tombstone
 from .wire import parse_instant
 
@@ -46,7 +48,7 @@ def _whole_number(params: Params, name: str, default: int) -> int:
         raise bad_request(f"{name} is not a number") from None
 
 
-def _conditions(resource: Resource, params: Params) -> list[Callable[[Row], bool]]:
+def _conditions(resource: Resource, params: Params, dates_inclusive: bool) -> list[Callable[[Row], bool]]:
     """What a row must be to pass the filters this list has; params it does not have are ignored."""
     tests: list[Callable[[Row], bool]] = []
     if resource.since and (since := _instant(params, "updated_or_created_since")) is not None:
@@ -59,10 +61,11 @@ def _conditions(resource: Resource, params: Params) -> list[Callable[[Row], bool
     if resource.dates:
         for name in ("from_date", "to_date"):
             _instant(params, name)
+        not_after = operator.le if dates_inclusive else operator.lt
         if first := params.get("from_date", "")[:10]:
-            tests.append(lambda row: row.date >= first)
+            tests.append(lambda row: not_after(first, row.date))
         if last := params.get("to_date", "")[:10]:
-            tests.append(lambda row: row.date <= last)
+            tests.append(lambda row: not_after(row.date, last))
     for name in sorted(resource.params & params.keys()):
         field = name.removesuffix("_id")
         for known in (field, f"{field}s"):
@@ -93,28 +96,28 @@ def _order(table: Table, params: Params, default: str) -> str:
     return asked if asked.partition(":")[0] in table.resource.sort else default
 
 
-def _selected(table: Table, params: Params, default_order: str) -> list[Row]:
+def _selected(table: Table, params: Params, settings: Settings) -> list[Row]:
     """All rows that pass, in order; kept until the list changes."""
     known = {k: v for k, v in params.items() if k in table.resource.params}
     for name in ("page", "items_per_page", "attributes"):
         known.pop(name, None)
-    order = _order(table, params, default_order)
+    order = _order(table, params, settings.default_order)
 
     def select() -> list[Row]:
-        tests = _conditions(table.resource, known)
+        tests = _conditions(table.resource, known, settings.dates_inclusive)
         rows = [row for row in table if all(test(row) for test in tests)]
         return table.ordered(rows, order)
 
-    result: list[Row] = table.kept((order, *sorted(known.items())), select)
+    result: list[Row] = table.kept((order, settings.dates_inclusive, *sorted(known.items())), select)
     return result
 
 
-def _deleted(table: Table, params: Params) -> list[Tombstone]:
-    """The tombstones after an instant, that instant not counted."""
+def _deleted(table: Table, params: Params, inclusive: bool) -> list[Tombstone]:
+    """The tombstones after an instant; whether it counts itself is a setting."""
     since = _instant(params, "deleted_since") or 0
     if table.resource.name == "attachments" and since < parse_instant(ATTACHMENT_DELETIONS_SINCE):
         raise bad_request("deleted_since must not be before 2019-06-12")
-    return [stone for stone in table.tombstones.values() if stone.deleted > since]
+    return [stone for stone in table.tombstones.values() if stone.deleted > since - inclusive]
 
 
 def _brief(data: RowData, attributes: list[str]) -> bytes:
@@ -132,11 +135,11 @@ def list_page(company: Company, name: str, params: Params) -> Page:
     render: Callable[[Any], bytes]
     rows: list[Any]
     if table.resource.deleted_since and "deleted_since" in params:
-        rows = _deleted(table, params)
+        rows = _deleted(table, params, settings.deleted_since_inclusive)
         timed = settings.tombstones_with_deleted_at and bool({"all", "deleted_at"} & set(attributes))
         render = lambda stone: orjson.dumps(stone.wire(timed))  # noqa: E731
     else:
-        rows = _selected(table, params, settings.default_order)
+        rows = _selected(table, params, settings)
         added = extras.asked_for(company, name, params)
         if added:
             render = lambda row: orjson.dumps({**row.data, **added(row.data)})  # noqa: E731
@@ -147,7 +150,7 @@ def list_page(company: Company, name: str, params: Params) -> Page:
     size = _whole_number(params, "items_per_page", 20)
     if not 1 <= size <= 200:
         raise bad_request("items_per_page must be between 1 and 200")
-    return _envelope(table.resource.path, params, rows, render, size, "$itemsPerPage", settings.next_goes_missing)
+    return _envelope(table.resource.path, params, rows, render, size, "$itemsPerPage", settings)
 
 
 def _envelope(
@@ -157,7 +160,7 @@ def _envelope(
     render: Callable[[Any], bytes],
     size: int,
     size_key: str,
-    next_missing: bool,
+    settings: Settings,
 ) -> Page:
     """Rows in Sage's envelope. A page past the end is the last page again."""
     asked = max(1, _whole_number(params, "page", 1))
@@ -170,10 +173,11 @@ def _envelope(
         # Relative to the base address, with its /v3.1.
         return f"{path}?{urlencode({'page': number, 'items_per_page': size, **echoed})}"
 
+    total = len(rows) if settings.total_cap is None else min(len(rows), settings.total_cap)
     head = {
-        "$total": len(rows),
+        **({} if settings.total_goes_missing else {"$total": total}),
         "$page": page,
-        "$next": link(page + 1) if page < pages and not next_missing else None,
+        "$next": link(page + 1) if page < pages and not settings.next_goes_missing else None,
         "$back": link(page - 1) if page > 1 else None,
         size_key: size,
     }
@@ -183,7 +187,7 @@ def _envelope(
 
 def empty_page(resource: Resource) -> Page:
     """A list without rows."""
-    return _envelope(resource.path, {}, [], lambda row: b"", 20, "$itemsPerPage", False)
+    return _envelope(resource.path, {}, [], lambda row: b"", 20, "$itemsPerPage", Settings())
 
 
 def businesses_page(companies: list[Company], params: Params) -> Page:
@@ -194,7 +198,7 @@ def businesses_page(companies: list[Company], params: Params) -> Page:
     rows = [c.row for c in companies if params.get("name", "").lower() in c.name.lower()]
     if params.get("active_only") == "true":
         rows = [row for row in rows if row["subscriptions"][0]["active"]]
-    return _envelope("/businesses", params, rows, lambda row: _brief(row, []), size, "$items_per_page", False)
+    return _envelope("/businesses", params, rows, lambda row: _brief(row, []), size, "$items_per_page", Settings())
 
 
 def single_row(company: Company, name: str, key: str, params: Params) -> bytes | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -32,10 +33,12 @@ class KnownConnections(H11Protocol):
         super().connection_lost(exc)
 
 
-async def _hang_up(scope: Scope, receive: Receive) -> None:
+async def _hang_up(scope: Scope, receive: Receive, reset: bool = False) -> None:
     """Close the connection and wait until it is, so that uvicorn has nothing left to say."""
     transport = _TRANSPORTS.get((tuple(scope["client"]), tuple(scope["server"])))
     if transport is not None:
+        if reset:
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.close()
     while (await receive())["type"] != "http.disconnect":
         pass
@@ -51,13 +54,14 @@ class NoAnswer(Response):
 class HalfAnswer(Response):
     """Headers for a whole body, and only the first part of it."""
 
-    def __init__(self, whole: Response, share: float) -> None:
+    def __init__(self, whole: Response, share: float, reset: bool) -> None:
         super().__init__(whole.body, whole.status_code)
         self.raw_headers = whole.raw_headers
         self.share = share
+        self.reset = reset
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         part = bytes(self.body)[: int(len(self.body) * self.share)]
         await send({"type": "http.response.body", "body": part, "more_body": True})
-        await _hang_up(scope, receive)
+        await _hang_up(scope, receive, self.reset)

@@ -55,7 +55,8 @@ class Rim:
             answer = answer or await action.before(call)
         if answer is None:
             answer = await self._answer(request, handler, call, logged)
-        answer.headers["Date"] = http_date(state.clock.now())
+        if (ahead := state.settings.date_header_ahead) is not None:
+            answer.headers["Date"] = http_date(state.clock.now() + ahead)
         answer.headers["x_request_id"] = f"sandbox-{next(_NUMBERS)}"
         for action in actions:
             answer = await action.after(call, answer)

@@ -58,7 +58,7 @@ class Sandbox:
         self,
         size: str = "small",
         seed: int = 1,
-        businesses: int | list[dict[str, str]] = 1,
+        businesses: int | list[dict[str, Any]] = 1,
         plan: str = "Plus",
         country: str = "GB",
         *,
@@ -93,6 +93,8 @@ class Sandbox:
             ]
         finally:
             gc.enable()
+        for company, wish in zip(self.businesses, wishes, strict=True):
+            company.wish(**{name: value for name, value in wish.items() if name not in ("plan", "country")})
         self.tokens = Tokens(seed, self.settings, self.clock, USER["id"])
         self.faults = Faults()
         self.requests: list[Logged] = []

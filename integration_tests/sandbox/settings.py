@@ -24,9 +24,20 @@ class Settings:
     """`created`, `updated`, `date` or `name`, with `:asc` or `:desc`; or `random` (any, but stable)."""
     next_goes_missing: bool = False
     """`$next` stays null even when there are more pages."""
+    total_goes_missing: bool = False
+    """No `$total` in the envelope."""
+    total_cap: int | None = None
+    """`$total` counts no further than this."""
+    dates_inclusive: bool = True
+    """Whether rows of the very days of `from_date` and `to_date` are in."""
+    deleted_since_inclusive: bool = False
     tombstones_with_deleted_at: bool = True
     payment_touches_document: bool = True
     """Whether a payment moves the `updated_at` of what it pays."""
+
+    # Time.
+    date_header_ahead: float | None = 0
+    """Seconds by which the `Date` header differs from the time that rows are stamped with; None: no such header."""
 
     # Refusals.
     enforce_availability: bool = True

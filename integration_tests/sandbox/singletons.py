@@ -115,12 +115,17 @@ def business_row(
     ref: Reference,
     country_code: str,
     plan: str,
+    plan_id: str,
     active: bool,
     status: str,
-    roles: dict[str, str],
+    roles: dict[str, str] | None,
     made: int,
 ) -> dict[str, Any]:
-    """`/businesses/{id}`: with subscription and rights, which its schema does not mention."""
+    """`/businesses/{id}`: with subscription and rights, which its schema does not mention, so they may be missing."""
+    rights = {
+        "user_roles": [{"id": "OWNER", "displayed_as": "Business Owner"}],
+        "user_permissions": [{"area": area, "role": role} for area, role in (roles or {}).items()],
+    }
     return {
         **resources()["businesses"].blank,
         **ref,
@@ -136,7 +141,7 @@ def business_row(
         "is_demo": True,
         "subscriptions": [
             {
-                "id": PLAN_IDS[plan],
+                "id": plan_id,
                 "displayed_as": f"Accounting {plan}",
                 "active": active,
                 "status": status,
@@ -145,6 +150,5 @@ def business_row(
                 "updated_at": instant(made),
             }
         ],
-        "user_roles": [{"id": "OWNER", "displayed_as": "Business Owner"}],
-        "user_permissions": [{"area": area, "role": role} for area, role in roles.items()],
+        **(rights if roles is not None else {}),
     }

@@ -1,0 +1,1 @@
+"""A plain declarative source of the same lists."""

@@ -1,0 +1,176 @@
+"""A connection as Airbyte runs it: one sandbox, one destination, syncs that may die, and the comparison at the end."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from integration_tests.harness import Destination, Message, Output, Row, catalog_of, discover, run
+from integration_tests.sandbox import Company, Sandbox
+from integration_tests.sandbox.requestlog import Logged
+from integration_tests.test_streams import EVERY_STREAM, unequal
+from source_sage import streams
+from source_sage.clock import Clock
+
+LONG_AGO, FAR_OFF = "0001-01-01", "9999-12-31"
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+class SandboxClock(Clock):
+    """The sandbox's time for the connector too: who sleeps lets it pass at once.
+
+    Args:
+        box: the sandbox.
+        ahead: seconds that this machine's clock is ahead of Sage's.
+        woken: called after each sleep.
+    """
+
+    def __init__(self, box: Sandbox, ahead: float = 0, woken: Callable[[], object] = lambda: None) -> None:
+        self._box = box
+        self._ahead = ahead
+        self._woken = woken
+        self.slept: list[float] = []
+
+    def now(self) -> dt.datetime:
+        return dt.datetime.fromtimestamp(self._box.clock.now() + self._ahead, dt.UTC)
+
+    def monotonic(self) -> float:
+        return self._box.clock.now()
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self._box.clock.advance(seconds)
+        self._woken()
+
+
+@contextmanager
+def page_size(rows: int) -> Iterator[None]:
+    """Pages of so many rows instead of 200, by the manifest, so that a small company has many of them."""
+    entries = [stream for entry in streams.manifest()["streams"] for stream in entry.get("streams", [entry])]
+    strategies = [entry["retriever"]["paginator"]["pagination_strategy"] for entry in entries]
+    full = strategies[0]["page_size"]
+    for strategy in strategies:
+        strategy["page_size"] = rows
+    try:
+        yield
+    finally:
+        for strategy in strategies:
+            strategy["page_size"] = full
+
+
+class Pipeline:
+    """One connection.
+
+    Args:
+        box: the sandbox, started.
+        names: the streams selected; all if None.
+        ahead: seconds that the connector's machine is ahead of Sage.
+        config: fields of the form that are to differ from the sandbox's own.
+    """
+
+    def __init__(self, box: Sandbox, names: Iterable[str] | None, *, ahead: float = 0, **config: Any) -> None:
+        self.box = box
+        self.config = box.config(**config)
+        self.clock = SandboxClock(box, ahead)
+        self.select(names)
+        self.destination = Destination(self.catalog)
+
+    def select(self, names: Iterable[str] | None) -> None:
+        """Change the connection's streams; the destination keeps what it has."""
+        self.catalog = catalog_of(discover(self.config), names)
+        if hasattr(self, "destination"):
+            self.destination.select(self.catalog)
+
+    def sync(
+        self,
+        *,
+        kill_after: int | None = None,
+        full: bool = False,
+        seen: Callable[[Message], None] = lambda message: None,
+    ) -> Output:
+        """Run one read into the destination.
+
+        Args:
+            kill_after: the process dies after so many records and states.
+            full: without the saved state.
+            seen: is shown each message that the destination took.
+
+        Returns:
+            What it said; the request log holds only this sync's requests.
+        """
+        self.box.clear_requests()
+        self.clock.slept.clear()
+        output = Output()
+        left = kill_after
+
+        def take(message: Message) -> None:
+            nonlocal left
+            if message["type"] in ("RECORD", "STATE"):
+                if left is not None:
+                    left -= 1
+                    if left < 0:
+                        raise Killed
+                self.destination.take(message)
+            output.messages.append(message)
+            seen(message)
+
+        self.destination.begin()
+        state = None if full else self.destination.saved() or None
+        try:
+            return run("read", self.config, catalog=self.catalog, state=state, clock=self.clock, seen=take)
+        except Killed:
+            return output
+
+    def asked(self, name: str) -> list[Logged]:
+        """The last sync's requests for one list."""
+        return [one for one in self.box.requests if one.list == name]
+
+    def truth(self, name: str, company: Company | None = None) -> list[Row]:
+        """What the destination should hold of one list: Sage's rows inside the chosen dates."""
+        rows = (company or self.box.businesses[0]).rows(name)
+        field = EVERY_STREAM[name].date_field
+        if field is None:
+            return rows
+        start = LONG_AGO if self.config.get("include_historical_data") else self.config["start_date"]
+        end = self.config.get("end_date") or FAR_OFF
+        return [row for row in rows if start <= row[field][:10] <= end]
+
+    def differences(self, name: str) -> list[str]:
+        """Where the destination's rows of one list are not Sage's, in all businesses; a few words each."""
+        found: list[str] = []
+        rows = self.destination.rows(name)
+        for company in self.box.businesses:
+            if self.config["account_id"] != "all" and company.id not in self.config["account_id"]:
+                continue
+            truth = {row["id"]: row for row in self.truth(name, company)}
+            ours = {row["id"]: row for row in rows if row["business_id"] == company.id}
+            found += [f"{name}: {key} is missing" for key in truth.keys() - ours.keys()]
+            found += [f"{name}: {key} is too many" for key in ours.keys() - truth.keys()]
+            for key in truth.keys() & ours.keys():
+                found += unequal(truth[key], ours[key], name)
+        return found
+
+    def assert_equal(self, *names: str) -> None:
+        """Compare whole lists, by default all that are selected."""
+        chosen = names or tuple(one["stream"]["name"] for one in self.catalog["streams"])
+        assert [text for name in chosen for text in self.differences(name)] == []
+
+
+def rows_answered(requests: Iterable[Logged]) -> list[tuple[int, int]]:
+    """Which rows of a list good answers gave, as first row and page size, in the list's order."""
+    good = [one for one in requests if one.status == 200 and "page" in one.params]
+    sizes = [(int(one.params["page"]), int(one.params["items_per_page"])) for one in good]
+    return sorted(((page - 1) * size, size) for page, size in sizes)
+
+
+def is_walk(request: Logged) -> bool:
+    """Tell a page of the list itself from a question about its length, its changes or its deletions."""
+    return int(request.params["items_per_page"]) > 1 and not request.params.keys() & {
+        "updated_or_created_since",
+        "deleted_since",
+    }
