@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 DEMO_BIN = .venv-demo/bin
 
-.PHONY: install demo test pyairbyte torture resume bench lint lock clean
+.PHONY: install demo test pyairbyte torture resume bench docs lint lock clean
 
 install: .venv/installed
 
@@ -29,6 +29,10 @@ ROUNDS ?= 5
 SCALE ?= 1
 bench: .venv/installed .venv-bench-chart/installed .venv-bench-dlt/installed .venv-bench-singer/installed
 	.venv-bench-chart/bin/python -m benchmarks --rounds $(ROUNDS) --scale $(SCALE)
+
+# Tables and diagrams of docs/, from the manifest and the schemas.
+docs: .venv/installed
+	$(BIN)/python scripts/make_docs.py
 
 lint: .venv/installed
 	$(BIN)/ruff check .
