@@ -201,6 +201,14 @@ def test_every_refusal_of_the_error_handler_is_explained() -> None:
             assert any(said.startswith(message) for message in quoted()), said
 
 
+def test_everything_that_test_connection_was_seen_to_refuse_is_explained() -> None:
+    seen = re.findall(
+        r"^FAILED: (.*)$", (ROOT / "integration_tests/approved/check.md").read_text("utf-8"), re.MULTILINE
+    )
+    patterns = [".*".join(re.escape(one.strip()) for one in message.split("…")) for message in quoted()]
+    assert [text for text in seen if not any(re.search(pattern, text) for pattern in patterns)] == []
+
+
 # What AGENTS.md says
 
 
