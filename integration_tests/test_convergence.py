@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from integration_tests.harness import Destination, Message, catalog_of, discover, run
+from integration_tests.pipeline import Killed, SandboxClock
 from integration_tests.sandbox import Company, Sandbox, faults
 from integration_tests.test_streams import unequal
 from source_sage import pages, reading, streams
-from source_sage.clock import Clock
 
 EXAMPLES = int(os.environ.get("TORTURE_EXAMPLES", "60"))
 # Pages side by side come in an order of their own: with one worker a failing example is the same each time.
@@ -65,23 +65,6 @@ BETWEEN = st.lists(
     max_size=6,
 )
 FAULTS = st.sampled_from(["503", "html", "drop", "cut", "broken_json", "empty", "heavy", "429", "429 without a time"])
-
-
-class Killed(BaseException):
-    """The process is gone."""
-
-
-class PatientClock(Clock):
-    """Waits without waiting."""
-
-    def __init__(self) -> None:
-        self._slept = 0.0
-
-    def monotonic(self) -> float:
-        return super().monotonic() + self._slept
-
-    def sleep(self, seconds: float) -> None:
-        self._slept += seconds
 
 
 def change(box: Sandbox, company: Company, what: tuple[str, str, int]) -> None:
@@ -177,7 +160,7 @@ class Books(RuleBasedStateMachine):
         self.config = self.box.config(start_date=self.start, num_workers=workers)
         if self.end:
             self.config["end_date"] = self.end
-        self.clock = PatientClock()
+        self.clock = SandboxClock(self.box)
         with small_pages():
             self.catalog = catalog_of(discover(self.config), [*STREAMS, *LINES])
         self.destination = Destination(self.catalog)

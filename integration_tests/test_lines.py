@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from integration_tests.harness import Destination, Message, Output, catalog_of, discover, run
+from integration_tests.pipeline import SandboxClock
 from integration_tests.sandbox import Company, Sandbox, faults
 from source_sage.streams import every_stream
 
@@ -45,7 +46,8 @@ class Warehouse:
 
         chosen = {one["stream"]["name"] for one in self.catalog["streams"]}
         state = [one for one in self.destination.saved() if one["stream"]["stream_descriptor"]["name"] in chosen]
-        return run("read", self.box.config(), catalog=self.catalog, state=state or None, seen=take)
+        clock = SandboxClock(self.box)
+        return run("read", self.box.config(), catalog=self.catalog, state=state or None, clock=clock, seen=take)
 
     def keys(self, name: str) -> set[tuple[str, str]]:
         parent_key = STREAMS[name].parent_key

@@ -1,8 +1,9 @@
 """Pages: which one to ask for next, and when a list is at its end. Pure: knows no sockets.
 
 Sage numbers its pages, and a page past the end is the last page again (API.md, 1.5), so "until empty" never ends.
-`$next` and `$total` may be missing. A list is at its end when Sage gives no next page and all of `$total` was seen,
-or when the answer is another page than the one asked for, or repeats the page before it, or holds nothing.
+`$next` and `$total` may be missing. A list is at its end when Sage gives no next page and all of `$total` was seen
+(without one: when the page is not full), or when the answer is another page than the one asked for, or repeats the
+page before it, or holds nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class Envelope:
         has_next: there is a `$next`.
     """
 
-    ids: list[Any]
+    ids: list[str | None]
     number: int | None
     total: int | None
     has_next: bool
@@ -33,7 +34,7 @@ class Envelope:
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> Envelope:
         """The envelope of an answer whose `$items` is a list."""
-        ids = [_identity(item) for item in body["$items"]]
+        ids = [identity(item) for item in body["$items"]]
         return cls(ids, _number(body.get("$page")), _number(body.get("$total")), bool(body.get("$next")))
 
 
@@ -49,7 +50,7 @@ class PageWalk:
         self._full_size = page_size
         self._size = page_size
         self._rows = self._seen = rows
-        self._last_ids: list[Any] = []
+        self._last_ids: list[str | None] = []
         self._patience = 1
         self._grows_after = 0
         self.finished = False
@@ -99,14 +100,14 @@ class PageWalk:
     def take(self, page: Envelope) -> bool:
         """Note the answer for the page asked for; False where Sage repeated a page, whose rows were there before."""
         another_page = page.number is not None and page.number != self.page
-        repeated = self._rows > 0 and page.ids == self._last_ids
+        repeated = self._rows > 0 and page.ids == self._last_ids and any(page.ids)
         if not page.ids or another_page or repeated:
             self.finished = True
             return False
         self._seen += len(page.ids)
         self._rows = self.page * self._size
         self._last_ids = page.ids
-        all_seen = page.total is None or self._seen >= page.total
+        all_seen = len(page.ids) < self._size if page.total is None else self._seen >= page.total
         self.finished = (not page.has_next and all_seen) or len(page.ids) > self._size
         self._grows_after -= 1
         if self._grows_after <= 0:
@@ -115,8 +116,12 @@ class PageWalk:
         return True
 
 
-def _identity(item: Any) -> Any:
-    return (item.get("id") or item.get("$path") or item.get("displayed_as")) if isinstance(item, dict) else item
+def identity(item: Any) -> str | None:
+    """What tells a record from the others of its list; None if nothing does."""
+    if not isinstance(item, dict):
+        return None
+    one = item.get("id") or item.get("$path") or item.get("displayed_as")
+    return str(one) if isinstance(one, str | int) else None
 
 
 def _number(value: Any) -> int | None:

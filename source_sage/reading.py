@@ -26,17 +26,21 @@ from source_sage.asking import Askers, ListAsker, Page
 from source_sage.businesses import Business
 from source_sage.clock import Clock, parse_utc, utc_text
 from source_sage.config import Window
+from source_sage.emitted import Emitted
+from source_sage.leaving import Leaving
+from source_sage.pages import identity
 from source_sage.records import Records
 from source_sage.report import Tally
-from source_sage.rows import Row, RowShaper, currency_of
-from source_sage.shifts import Changes, Item, Sightings, Stamp
+from source_sage.rows import Row, RowShaper
+from source_sage.shifts import Changes, Item, Sightings, Stamp, second_of
 from source_sage.state import Place
 from source_sage.streams import StreamFacts
 from source_sage.transport import Answer, Transport
 
 logger = logging.getLogger("airbyte.source-sage")
 
-OVERLAP: Final = dt.timedelta(minutes=2)
+# Longer than a change may take to show up, and than Sage's clocks and this machine's may be apart.
+OVERLAP: Final = dt.timedelta(minutes=10)
 LATE_EDITS: Final = dt.timedelta(days=90)
 T = TypeVar("T")
 SECOND: Final = dt.timedelta(seconds=1)
@@ -75,13 +79,13 @@ class Taken:
     """What is kept of a page of Sage's records.
 
     Attributes:
-        stamps: id and `updated_at` of each.
-        rows: how many rows there are to emit.
+        stamps: key and `updated_at` of each.
+        keys: those of the rows to emit.
         records: them, written.
     """
 
     stamps: list[Stamp]
-    rows: int
+    keys: list[Any]
     records: list[Records]
 
 
@@ -137,6 +141,8 @@ class ListReading:
         self._task = task
         self._facts = task.facts
         self._ask = ListAsker(task.facts, task.business.id, task.transport, task.tally, task.askers)
+        self._leaving = Leaving(task.facts, task.business.id, task.window, task.shaper)
+        self._left = Emitted()
         place = task.place
         self._since = self._deletions_since = self._began = None
         if place is not None and place.watermark:
@@ -147,7 +153,7 @@ class ListReading:
             self._deletions_since = self._began - OVERLAP
         # A read for wider dates keeps the old place until it is done: nothing is lost but the work.
         self._leaves_places = self._facts.changes and not (place and place.watermark)
-        self._left_at = task.clock.monotonic()
+        self._place_left_at = task.clock.monotonic()
 
     def run(self) -> Iterator[Batch]:
         """Read to the end.
@@ -178,9 +184,9 @@ class ListReading:
     def _edited_out(self, since: dt.datetime) -> Iterator[Batch]:
         """What changed since an earlier read emitted rows: those edited out of the dates are not in the list now."""
         changes = {**self._always(), "updated_or_created_since": utc_text(since)}
-        for page in self._ask.walk(changes, functools.partial(self._rows, emitted_before=True)):
+        for page in self._ask.walk(changes, functools.partial(self._leaving.rows, emitted_before=True)):
             self._began = self._began or page.moment
-            yield self._emitted(page.taken or [])
+            yield self._gone([row for row in page.taken or () if row.get("is_deleted")])
 
     @property
     def _name(self) -> str:
@@ -197,18 +203,18 @@ class ListReading:
             logger.info("%s changed since its first read was cut off; reading it from the beginning.", self._name)
             return False
         logger.info("%s goes on after %d of %s rows.", self._name, place.rows, place.total)
-        for page in self._ask.walk(self._params(), self._take, place.rows):
+        for page in self._ask.walk(self._params(), self._take_page, place.rows):
             yield from self._note(page, sightings, walk_began)
         changes = self._changes(sightings)
         if changes is not None:
-            yield self._emitted(self._rows(changes.touched, emitted_before=True))
+            yield self._again(changes.touched, emitted_before=True)
         return self._nothing_moved_forwards(sightings, changes)
 
     def _walk(self) -> Generator[Batch, None, bool]:
         """Read the list from its beginning; True if nothing was missed."""
         sightings: Sightings | None = None
         walk_began = None
-        for page in self._ask.walk(self._params(), self._take):
+        for page in self._ask.walk(self._params(), self._take_page):
             if sightings is None or walk_began is None:
                 walk_began = page.moment
                 self._began = self._began or walk_began
@@ -219,32 +225,49 @@ class ListReading:
         assert sightings is not None
         return (yield from self._settle(sightings))
 
-    def _take(self, items: list[Any]) -> Taken:
-        """Make records of a page's items, and keep of the items what tells whether rows were missed."""
-        stamps = [(item.get("id"), item.get("updated_at")) for item in items if isinstance(item, dict)]
-        rows = self._rows(items, emitted_before=self._since is not None)
-        return Taken(stamps, len(rows), self._task.emit(rows))
+    def _take_page(self, items: list[Any]) -> Taken:
+        return self._take(items, emitted_before=self._since is not None)
+
+    def _take(self, items: Sequence[Any], *, emitted_before: bool) -> Taken:
+        """Make records of items, and keep of the items what tells whether rows were missed."""
+        stamps = [(identity(item), item.get("updated_at") if isinstance(item, dict) else None) for item in items]
+        rows = self._leaving.rows(items, emitted_before=emitted_before)
+        return Taken(stamps, [row[self._leaving.key] for row in rows], self._task.emit(rows))
 
     def _note(self, page: Page[Taken], sightings: Sightings, walk_began: dt.datetime) -> Iterator[Batch]:
         """Emit a page, and leave a place after it if it is time for one."""
         fell_before = sightings.fell
-        taken = page.taken or Taken([], 0, [])
+        taken = page.taken or Taken([], [], [])
         sightings.note(taken.stamps, page.sight)
-        self._task.tally.note_rows(taken.rows, (moment for _, moment in taken.stamps))
         self._task.tally.note_page(page.sight.rows, page.sight.total, self._facts.page_size)
+        records = self._once(taken, sightings)
         if sightings.fell and not fell_before and self._leaves_places:
             # Rows may have slipped past: whoever goes on from here begins again.
-            yield Batch(taken.records, self._first_read_place(walk_began, 0, sightings.first_total))
+            yield Batch(records, self._first_read_place(walk_began, 0, sightings.first_total))
         elif self._leaves_places and page.aligned and not sightings.fell and self._place_is_due(sightings):
-            yield Batch(taken.records, self._first_read_place(walk_began, page.sight.rows, sightings.first_total))
+            yield Batch(records, self._first_read_place(walk_began, page.sight.rows, sightings.first_total))
         else:
-            yield Batch(taken.records)
+            yield Batch(records)
 
-    def _emitted(self, rows: Sequence[Row], *, deletions: bool = False) -> Batch:
-        if deletions:
-            self._task.tally.tombstones += len(rows)
-        else:
-            self._task.tally.note_rows(len(rows), (row.get("updated_at") for row in rows))
+    def _once(self, taken: Taken, sightings: Sightings | None) -> list[Records]:
+        """The records whose rows did not leave in this run yet.
+
+        Args:
+            taken: to emit.
+            sightings: of the walk whose next page it is; None if it was asked for out of turn.
+        """
+        moved = taken.keys if sightings is None else sightings.touched(taken.stamps)
+        again = self._left.note(taken.keys, moved)
+        self._task.tally.note_rows(len(taken.keys) - len(again), (second_of(stamp) for _, stamp in taken.stamps))
+        return [one.without(again) for one in taken.records] if again else taken.records
+
+    def _again(self, items: Sequence[Any], *, emitted_before: bool) -> Batch:
+        """Emit records that were asked for out of turn, as far as they did not leave yet."""
+        return Batch(self._once(self._take(items, emitted_before=emitted_before), None))
+
+    def _gone(self, rows: Sequence[Row], *, deletions: bool = False) -> Batch:
+        """Emit tombstones."""
+        self._task.tally.tombstones += len(rows)
         return Batch(self._task.emit(rows, deletions=deletions))
 
     def _settle(self, sightings: Sightings) -> Generator[Batch, None, bool]:
@@ -264,7 +287,7 @@ class ListReading:
             changes = self._changes(sightings)
             if changes is None:
                 break
-            yield self._emitted(self._rows(changes.touched, emitted_before=self._task.place is not None))
+            yield self._again(changes.touched, emitted_before=self._task.place is not None)
             missed = sightings.missed(changes)
             if missed is not None and missed <= 0:
                 return True
@@ -273,10 +296,9 @@ class ListReading:
                 break
             logger.info("%s moved while it was read; looking at %d pages again.", self._name, len(pages))
             for number in pages:
-                taken = self._ask.page(self._params(), number, self._take)
+                taken = self._ask.page(self._params(), number, self._take_page)
                 sightings.look_again(taken.stamps)
-                self._task.tally.note_rows(taken.rows, (moment for _, moment in taken.stamps))
-                yield Batch(taken.records)
+                yield Batch(self._once(taken, None))
         logger.info("%s moved while it was read; reading it again.", self._name)
         return False
 
@@ -318,16 +340,13 @@ class ListReading:
         found: dict[Any, Item] = {}
         totals = set()
         for page in self._ask.walk({**self._always(), **params}, list):
-            found.update((item.get("id"), item) for item in page.taken or () if isinstance(item, dict))
+            found.update((identity(item), item) for item in page.taken or () if isinstance(item, dict))
             totals.add(page.sight.total)
         return list(found.values()) if totals in ({None}, {len(found)}) else None
 
     def _in_list(self, item: Item) -> bool:
         """Tell whether a record is surely among those that the walk asks for."""
-        if not self._facts.dates or self._since is not None:
-            return True
-        day = _day(item.get(str(self._facts.date_field)))
-        return day is not None and self._task.window.holds(day)
+        return not self._facts.dates or self._since is not None or self._leaving.is_inside(item)
 
     def _always(self) -> dict[str, str]:
         attributes = self._facts.attributes
@@ -350,36 +369,11 @@ class ListReading:
         dates = {"from_date": start and start - DAY, "to_date": end and end + DAY}
         return {name: date.isoformat() for name, date in dates.items() if date is not None}
 
-    def _rows(self, items: Sequence[Any], *, emitted_before: bool) -> list[Row]:
-        """The rows to emit for some records.
-
-        Args:
-            items: as Sage sent them.
-            emitted_before: a row outside the chosen dates may be in the destination, and leaves it as a tombstone.
-        """
-        if "currency_id" in self._facts.primary_key:
-            items = [{**item, "currency_id": currency_of(item)} for item in items if isinstance(item, dict)]
-        rows = self._task.shaper.shape(items, self._task.business.id)
-        if self._facts.date_field:
-            rows = list(self._inside_window(rows, emitted_before and self._facts.changes))
-        return rows
-
-    def _inside_window(self, rows: Iterable[Row], emitted_before: bool) -> Iterator[Row]:
-        for row in rows:
-            if self._is_wanted(row.get(str(self._facts.date_field))):
-                yield row
-            elif emitted_before:
-                yield _tombstone(row["business_id"], row.get("id"), row.get("updated_at"))
-
-    def _is_wanted(self, date: Any) -> bool:
-        day = _day(date)
-        return day is None or self._task.window.holds(day)
-
     def _place_is_due(self, sightings: Sightings) -> bool:
         now = self._task.clock.monotonic()
-        due = sightings.pages % PAGES_BETWEEN_PLACES == 0 or now - self._left_at > SECONDS_BETWEEN_PLACES
+        due = sightings.pages % PAGES_BETWEEN_PLACES == 0 or now - self._place_left_at > SECONDS_BETWEEN_PLACES
         if due:
-            self._left_at = now
+            self._place_left_at = now
         return due
 
     def _first_read_place(self, walk_began: dt.datetime, rows: int, total: int | None) -> Place:
@@ -392,35 +386,16 @@ class ListReading:
         earliest = self._facts.deleted_since_min
         since = max(since, parse_utc(earliest)) if earliest else since
         params = {"attributes": "deleted_at", "deleted_since": utc_text(since)}
+        told: set[str] = set()
         for page in self._ask.walk(params, list):
             self._began = self._began or page.moment
-            rows = [
-                _tombstone(self._task.business.id, item["id"], item.get("deleted_at") or utc_text(page.moment))
-                for item in page.taken or ()
-                if isinstance(item, dict) and item.get("id")
-            ]
-            yield self._emitted(rows, deletions=True)
-
-
-def _day(date: Any) -> dt.date | None:
-    try:
-        return dt.date.fromisoformat(str(date)[:10])
-    except ValueError:
-        return None
+            gone = self._leaving.tombstones(page.taken or (), utc_text(page.moment))
+            yield self._gone([row for row in gone if row["id"] not in told], deletions=True)
+            told.update(row["id"] for row in gone)
 
 
 def _marks(items: Iterable[Item]) -> set[tuple[Any, Any]]:
-    return {(item.get("id"), item.get("updated_at")) for item in items}
-
-
-def _tombstone(business_id: str, row_id: Any, moment: Any) -> Row:
-    return {
-        "business_id": business_id,
-        "id": row_id,
-        "is_deleted": True,
-        "deleted_at": moment,
-        "updated_at": moment,
-    }
+    return {(identity(item), str(item.get("updated_at"))) for item in items}
 
 
 class SettingsReading:

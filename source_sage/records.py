@@ -6,8 +6,10 @@ more than reading and shaping it. Upstream, an entry point that takes bytes for 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, Type
@@ -21,26 +23,39 @@ class Records:
 
     Attributes:
         stream: its name.
-        count: how many there are.
+        keys: for each, the key of the row of the list that it was made of.
         lines: their messages, one a line, the last line ended too.
     """
 
     stream: str
-    count: int
+    keys: list[Any]
     lines: bytes
 
     @classmethod
-    def of(cls, stream: str, rows: Sequence[Row], emitted_at: int) -> Records:
+    def of(cls, stream: str, rows: Sequence[Row], key: str, emitted_at: int) -> Records:
         """Write rows.
 
         Args:
             stream: whose they are.
             rows: shaped; at least one.
+            key: the field that holds the key of the row of the list that each was made of.
             emitted_at: milliseconds since 1970.
         """
         before = b'{"type":"RECORD","record":{"stream":' + orjson.dumps(stream) + b',"data":'
         after = b',"emitted_at":%d}}\n' % emitted_at
-        return cls(stream, len(rows), before + (after + before).join(map(orjson.dumps, rows)) + after)
+        keys = [row.get(key) for row in rows]
+        return cls(stream, keys, before + (after + before).join(map(orjson.dumps, rows)) + after)
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.keys)
+
+    def without(self, keys: Set[Any]) -> Records:
+        """The same without what was made of certain rows of the list."""
+        kept = [key not in keys for key in self.keys]
+        lines = itertools.compress(self.lines.splitlines(keepends=True), kept)
+        return Records(self.stream, list(itertools.compress(self.keys, kept)), b"".join(lines))
 
     def messages(self) -> Iterator[AirbyteMessage]:
         """The same as the CDK's messages."""

@@ -27,6 +27,7 @@ Row = dict[str, Any]
 Convert = Callable[[Any], Any]
 
 EXACT_DIGITS: Final = 15
+DEEPEST: Final = 100
 REMEMBERED_TEXTS: Final = 20_000
 _UNFIT: Final = object()
 _DECIMAL: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
@@ -46,25 +47,29 @@ class RowShaper:
         self._named: set[str] = set()
         self._shape = self._object(schema, "")
 
-    def shape(self, items: Iterable[Any], business_id: str) -> list[Row]:
+    def shape(self, items: Iterable[Any], business_id: str, *, key: str | None = None) -> list[Row]:
         """Shape the items of one page.
 
         Args:
             items: the records as parsed from JSON.
             business_id: goes into every row.
+            key: the field that tells the rows of a business from each other; None if there is one row.
 
         Returns:
-            As many rows as there were records; an item that is no record is left out with one WARNING.
+            A row for each record; an item that is no record, or has no key, is left out with one WARNING.
         """
         shape = self._shape
         rows = []
         for item in items:
-            if isinstance(item, dict):
-                row = shape(item)
-                row["business_id"] = business_id
-                rows.append(row)
-            else:
+            if not isinstance(item, dict):
                 self._warn_once("", "an item that is not a record was left out")
+                continue
+            if key is not None and (not isinstance(item.get(key), str | int) or item[key] == ""):
+                self._warn_once("", f"a record without {key} was left out: in a table it could take another's place")
+                continue
+            row = shape(item)
+            row["business_id"] = business_id
+            rows.append(row)
         return rows
 
     def _warn_once(self, field: str, what: str) -> None:
@@ -105,7 +110,7 @@ class RowShaper:
         if kind == ("array", ""):
             return self._array(schema, path)
         if kind not in _SCALARS:
-            return lambda value: _without_dollars(value)
+            return lambda value: self._open(value, path)
         scalar, of_text, unfit = _SCALARS[kind], _OF_TEXT[kind], self._unfit
 
         def convert(value: Any) -> Any:
@@ -115,7 +120,12 @@ class RowShaper:
         return convert
 
     def _open_object(self, path: str) -> Convert:
-        return lambda value: _without_dollars(value) if isinstance(value, dict) else self._unfit(path)
+        return lambda value: self._open(value, path) if isinstance(value, dict) else self._unfit(path)
+
+    def _open(self, value: Any, path: str) -> Any:
+        """A value whose inside is not declared."""
+        made = _without_dollars(value)
+        return self._unfit(path) if made is _UNFIT else made
 
     def _array(self, schema: Mapping[str, Any], path: str) -> Convert:
         convert = self._convert(schema.get("items", {}), f"{path}[]")
@@ -129,7 +139,7 @@ class RowShaper:
 
     def _undeclared(self, value: Any, path: str) -> Any:
         self._warn_once(path, "Sage sent this undeclared field; it is passed on as it came, said once per sync")
-        return _without_dollars(value)
+        return self._open(value, path)
 
 
 def currency_of(item: Mapping[str, Any]) -> str | None:
@@ -147,14 +157,21 @@ def _kind(schema: Mapping[str, Any]) -> tuple[str, str]:
     return (str(kinds[0]), str(schema.get("format", ""))) if len(kinds) == 1 else ("", "")
 
 
-def _without_dollars(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {
-            name: _without_dollars(one) for name, one in value.items() if not name.startswith("$") and name != "links"
-        }
+def _without_dollars(value: Any, levels: int = DEEPEST) -> Any:
+    """An undeclared value without the names that never leave; unfit if it is nested too deep to be written."""
+    if not isinstance(value, dict | list):
+        return value
+    if not levels:
+        return _UNFIT
     if isinstance(value, list):
-        return [_without_dollars(one) for one in value]
-    return value
+        made: Any = [_without_dollars(one, levels - 1) for one in value]
+        return _UNFIT if _UNFIT in made else made
+    made = {
+        name: _without_dollars(one, levels - 1)
+        for name, one in value.items()
+        if not name.startswith("$") and name != "links"
+    }
+    return _UNFIT if _UNFIT in made.values() else made
 
 
 def number(value: Any) -> Any:
@@ -240,6 +257,12 @@ def moment(value: Any) -> Any:
         return value if parsed.tzinfo is not None else f"{value}Z"
     zoned = parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=dt.UTC)
     return zoned.isoformat().replace("+00:00", "Z")
+
+
+def moment_or_none(value: Any) -> str | None:
+    """A date-time as a row would hold it; None if it is none."""
+    fitted = moment(value)
+    return fitted if isinstance(fitted, str) else None
 
 
 # Values of these types leave as they came.

@@ -32,16 +32,20 @@ and needs no proof.
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from source_sage.pages import identity
+
+_TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}")
 SECONDS: Final = len("YYYY-MM-DDThh:mm:ss")
 ROWS_IN_A_SET: Final = 200_000
 Item = Mapping[str, Any]
-Stamp = tuple[Any, Any]
-"""Id and `updated_at` of a record."""
+Stamp = tuple[str | None, Any]
+"""What tells a record from the others, None if nothing does; and its `updated_at`."""
 
 
 @dataclass(frozen=True)
@@ -98,10 +102,11 @@ class Sightings:
         self.fell = False
         self._cut = cut[:SECONDS]
         self._untouched = array("q")
+        self._nameless = 0
         self._pages: list[Sight] = []
         self._last_total = first_total
 
-    def note(self, stamps: Iterable[Stamp], sight: Sight) -> None:
+    def note(self, stamps: Sequence[Stamp], sight: Sight) -> None:
         """Note one page of the walk."""
         self._pages.append(sight)
         if sight.total is not None:
@@ -109,12 +114,23 @@ class Sightings:
             self._last_total = sight.total
         self.look_again(stamps)
 
-    def look_again(self, stamps: Iterable[Stamp]) -> None:
+    def look_again(self, stamps: Sequence[Stamp]) -> None:
         """Note records of the list that were asked for once more."""
+        touched = set(self.touched(stamps))
+        self._untouched.extend(hash(key) for key, _ in stamps if key is not None and key not in touched)
+        self._nameless += sum(key is None for key, _ in stamps)
+
+    def touched(self, stamps: Iterable[Stamp]) -> list[str]:
+        """Those that were changed at or after `cut`."""
         cut = self._cut
-        self._untouched.extend(
-            hash(one) for one, updated_at in stamps if not isinstance(updated_at, str) or updated_at[:SECONDS] < cut
-        )
+        return [
+            key
+            for key, updated_at in stamps
+            if key is not None
+            and isinstance(updated_at, str)
+            and updated_at[:SECONDS] >= cut
+            and _TIME.match(updated_at)
+        ]
 
     @property
     def pages(self) -> int:
@@ -123,23 +139,27 @@ class Sightings:
 
     @property
     def stood_still(self) -> bool:
-        """Tell whether every answer gave the same `$total`."""
-        return all(page.total == self.first_total for page in self._pages)
+        """Tell whether every answer gave the same `$total`, and one that can be the length of the list."""
+        total = self.first_total
+        if total is None or any(page.total != total for page in self._pages):
+            return False
+        return len(self._untouched) <= total or self._distinct(frozenset()) <= total
 
     def missed(self, changes: Changes) -> int | None:
         """How many rows that no later sync would bring a whole walk has not seen; None if that cannot be told."""
-        if changes.total is None:
-            return None if changes.touched or changes.deleted else 0
-        if changes.deleted is None and not self._none_left(changes):
+        if changes.deleted is None and changes.total is not None and not self._none_left(changes):
             return None
-        gone = {hash(item.get("id")) for item in (*changes.touched, *(changes.deleted or ()))}
-        return changes.total - len(changes.inside) - self._distinct(gone)
+        gone = {hash(identity(item)) for item in (*changes.touched, *(changes.deleted or ()))}
+        missed = -1 if changes.total is None else changes.total - len(changes.inside) - self._distinct(gone)
+        if missed < 0:  # no `$total`, or one that is not the length of the list
+            return None if changes.touched or changes.deleted else 0
+        return max(missed - self._nameless, 0)
 
     def _none_left(self, changes: Changes) -> bool:
         """Tell whether the lengths prove that no row was deleted: 3. above."""
         if self.first_total is None:
             return False
-        inside = {hash(item.get("id")) for item in changes.inside}
+        inside = {hash(identity(item)) for item in changes.inside}
         entered_at_most = len(inside - {one for one in self._untouched if one in inside})
         return self.first_total + entered_at_most == changes.total
 
@@ -176,7 +196,9 @@ class Sightings:
 
     def all_seen_once(self) -> bool:
         """The weaker test for a list that cannot be asked for changes: it stood still and all of it was seen."""
-        return self.first_total is None or (self.stood_still and self._distinct(frozenset()) >= self.first_total)
+        if self.first_total is None:
+            return True
+        return self.stood_still and self._distinct(frozenset()) + self._nameless >= self.first_total
 
     def _distinct(self, without: set[int] | frozenset[int]) -> int:
         """How many different rows were seen untouched; in parts, since a set takes ten times the room."""
@@ -184,3 +206,8 @@ class Sightings:
         return sum(
             len({one for one in self._untouched if one % buckets == bucket} - without) for bucket in range(buckets)
         )
+
+
+def second_of(stamp: Any) -> str:
+    """A time of change to the second; empty if it is none."""
+    return stamp[:SECONDS] if isinstance(stamp, str) and _TIME.match(stamp) else ""

@@ -266,11 +266,19 @@ class Sync:
         if not rows:
             return []
         moment = self._moment()
-        made = [(run.facts.name, self._rows_for(run, reading, rows, moment)) for run in reading.streams]
+        key = reading.facts.primary_key[-1]
+        made = [
+            (
+                run.facts.name,
+                self._rows_for(run, reading, rows, moment),
+                run.facts.parent_key if run.facts.parents else key,
+            )
+            for run in reading.streams
+        ]
         if deletions and self._deleted_records is not None:
-            made.append((self._deleted_records.facts.name, _deletions(reading.facts.name, rows)))
+            made.append((self._deleted_records.facts.name, _deletions(reading.facts.name, rows), "id"))
         emitted_at = int(moment.timestamp() * 1000)
-        return [Records.of(name, some, emitted_at) for name, some in made if some]
+        return [Records.of(name, some, key, emitted_at) for name, some, key in made if some]
 
     def _moment(self) -> dt.datetime:
         """Now, and later than ever before, so that of two sets of a parent's lines the later one is known."""

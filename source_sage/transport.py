@@ -17,7 +17,6 @@ from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final, Generic, TypeVar
 
-import orjson
 import requests
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler, ResponseAction
@@ -26,6 +25,7 @@ from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
 from requests.utils import get_environ_proxies
 
+from source_sage.bodies import parsed
 from source_sage.clock import Clock
 from source_sage.errors import (
     CONNECTION_FAILED,
@@ -60,7 +60,7 @@ class Answer(Generic[T]):
 
     Attributes:
         taken: what was made of the JSON object.
-        moment: Sage's clock when it answered (HTTP `Date`, whole seconds, UTC), else this machine's.
+        moment: when it answered (UTC), by Sage's clock (HTTP `Date`) or this machine's, whichever is behind.
         took: seconds from the request to the answer.
         size: of the answer, in bytes.
     """
@@ -92,6 +92,7 @@ class Transport:
         self._pace = Pace(clock)
         self._session = _session(api, connections)
         self._computing = threading.Lock()
+        self._named: set[str] = set()
 
     def get(
         self,
@@ -136,7 +137,7 @@ class Transport:
                 if response.ok and response.status_code < 300:
                     took = self._clock.monotonic() - began
                     _require_echo(response, business_id)
-                    taken = self._taken(response, list_expected, take)
+                    taken = self._taken(path, response, list_expected, take)
                     return Answer(taken, self._moment(response), took, len(response.content))
             except (requests.exceptions.RequestException, _BrokenAnswer) as caught:
                 problem = caught
@@ -176,12 +177,17 @@ class Transport:
             allow_redirects=False,
         )
 
-    def _taken(self, response: requests.Response, list_expected: bool, take: Callable[[dict[str, Any]], T]) -> T:
+    def _taken(
+        self, path: str, response: requests.Response, list_expected: bool, take: Callable[[dict[str, Any]], T]
+    ) -> T:
         with self._computing:
             try:
-                body = orjson.loads(response.content)
-            except orjson.JSONDecodeError as error:
+                body, spoiled = parsed(response.content)
+            except ValueError as error:
                 raise _BrokenAnswer("the answer was not whole JSON") from error
+            if spoiled and path not in self._named:
+                self._named.add(path)
+                logger.warning("%s: a text held what is no character; it became a question mark.", path.lstrip("/"))
             if not isinstance(body, dict):
                 raise _BrokenAnswer("the answer was not a JSON object")
             if list_expected and not isinstance(body.get("$items"), list):
@@ -189,8 +195,9 @@ class Transport:
             return take(body)
 
     def _moment(self, response: requests.Response) -> dt.datetime:
+        """When Sage answered; the earlier of the two clocks, since a watermark that is too late loses changes."""
         try:
-            return parsedate_to_datetime(response.headers["Date"]).astimezone(dt.UTC)
+            return min(parsedate_to_datetime(response.headers["Date"]).astimezone(dt.UTC), self._clock.now())
         except (KeyError, TypeError, ValueError):
             return self._clock.now()
 

@@ -51,11 +51,13 @@ def test_a_walk_reads_each_row_once_and_asks_for_no_page_too_many(
     assert requests == max(-(-length // size), 1)
 
 
-@given(st.integers(0, 60), st.integers(1, 10), st.booleans())
-def test_without_a_total_the_next_page_tells(length: int, size: int, echoed: bool) -> None:
-    rows, requests = read(PageWalk(size), length, told=False, echoed=echoed)
+@given(st.integers(0, 60), st.integers(1, 10), st.booleans(), st.booleans())
+def test_without_a_total_a_page_that_is_not_full_is_the_last(
+    length: int, size: int, next_told: bool, echoed: bool
+) -> None:
+    rows, requests = read(PageWalk(size), length, told=False, next_told=next_told, echoed=echoed)
     assert rows == [str(row) for row in range(length)]
-    assert requests == max(-(-length // size), 1)
+    assert requests == length // size + 1
 
 
 @given(st.integers(0, 60), st.integers(1, 10), st.integers(0, 6))
@@ -129,4 +131,4 @@ def test_pages_ahead_end_with_the_list() -> None:
 
 def test_exchange_rates_which_have_no_id_are_told_apart_by_their_path() -> None:
     body = {"$items": [{"$path": "/exchange_rates/AUD"}, {"displayed_as": "x"}, {"id": "1"}, "odd", None]}
-    assert Envelope.of(body).ids == ["/exchange_rates/AUD", "x", "1", "odd", None]
+    assert Envelope.of(body).ids == ["/exchange_rates/AUD", "x", "1", None, None]

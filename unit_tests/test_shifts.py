@@ -200,6 +200,6 @@ def test_without_a_total_only_quiet_is_proof() -> None:
 def test_many_rows_are_counted_in_parts() -> None:
     rows = ROWS_IN_A_SET + 50
     sightings = Sightings(text(CUT), rows)
-    sightings.look_again((str(number % rows), text(0)) for number in range(2 * rows))
+    sightings.look_again([(str(number % rows), text(0)) for number in range(2 * rows)])
     assert sightings.missed(Changes([], [], [], rows)) == 0
     assert sightings.missed(Changes([], [], [{"id": "7"}], rows)) == 1
