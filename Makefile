@@ -39,6 +39,7 @@ lock: .venv/installed
 	$(LOCK) pyproject.toml -o requirements/run.txt
 	$(LOCK) pyproject.toml --extra dev -o requirements/dev.txt
 	$(LOCK) requirements/demo.in -o requirements/demo.txt
+	$(LOCK) requirements/sbom.in -o requirements/sbom.txt
 
 clean:
 	rm -rf .venv .venv-demo demo_output build dist *.egg-info
