@@ -44,16 +44,7 @@ def base(engine: Engine) -> str:
 def image(engine: Engine, base: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The image's tag, built from what git knows, with secrets lying beside it."""
     context = tmp_path_factory.mktemp("context")
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )  # noqa: S607
-    for name in filter(None, listed.stdout.split("\0")):
-        (context / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / name, context / name)
+    copy_repository(context)
     for name in ("secrets/config.json", ".env", "source_sage/__pycache__/left.pyc"):
         (context / name).parent.mkdir(parents=True, exist_ok=True)
         (context / name).write_text(CANARY)
@@ -71,6 +62,16 @@ def image(engine: Engine, base: str, tmp_path_factory: pytest.TempPathFactory) -
         str(context),
     )
     return TAG
+
+
+def copy_repository(folder: Path) -> None:
+    """Copy what git knows, or would take, without what lies about."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    for name in filter(None, listed.stdout.split("\0")):
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, target)
 
 
 def pip_settings() -> str:
