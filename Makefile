@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 DEMO_BIN = .venv-demo/bin
 
-.PHONY: install demo test torture lint lock clean
+.PHONY: install demo test torture image-test destination-test audit lint lock clean
 
 install: .venv/installed
 
@@ -16,6 +16,18 @@ test: .venv/installed
 # The convergence property, thousands of times: about a second an example.
 torture: .venv/installed
 	TORTURE_EXAMPLES=$${TORTURE_EXAMPLES:-2000} $(BIN)/pytest integration_tests/test_convergence.py --timeout 0
+
+# The image, built and run by a container engine that the tests start: root, and Debian's docker.io and debootstrap.
+image-test: .venv/installed .venv-demo/installed
+	$(BIN)/pytest -m image_tests integration_tests/image -rsx --timeout 900
+
+# Two syncs into a PostgreSQL that the tests start: Debian's postgresql.
+destination-test: .venv/installed .venv-demo/installed
+	$(BIN)/pytest -m destination_tests integration_tests/destination -rs
+
+# Known vulnerabilities of everything that is locked. Exits with an error if the advisory service cannot be asked.
+audit: .venv/installed
+	$(BIN)/python scripts/audit.py requirements/*.txt
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -93,7 +93,7 @@ class Engine:
         Raises:
             AssertionError: it failed and `check` is set; carries what it said.
         """
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             [self.cli, *arguments], env=self.environment, capture_output=True, text=True, check=False, **options
         )
         assert not check or done.returncode == 0, f"docker {arguments[0]}: {done.stdout[-2000:]}{done.stderr[-6000:]}"

@@ -36,7 +36,7 @@ def connector(box: Sandbox, tmp_path: Path) -> Path:
 def airbyte_cdk(folder: Path, *arguments: str, environment: Mapping[str, str] = os.environ) -> tuple[int, int]:
     """Run it; gives how many tests passed and how many failed."""
     command = [str(CDK), *arguments]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     counts = {word: int(count) for count, word in re.findall(r"(\d+) (passed|failed)", done.stdout.splitlines()[-1])}
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     return counts.get("passed", 0), counts.get("failed", 0)
