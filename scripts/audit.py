@@ -6,7 +6,7 @@ pip-audit's own environment variables (PIP_AUDIT_VULNERABILITY_SERVICE, PIP_AUDI
 
 Findings that do not concern this project stand in requirements/audit-accepted.toml, each with a reason.
 
-Exits with 0: nothing found that is not accepted with a reason. 1: something was found. 3: not everything could be asked.
+Exits with 0: nothing is known that is not accepted. 1: something was found. 3: not everything could be asked.
 """
 
 from __future__ import annotations
