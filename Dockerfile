@@ -1,5 +1,5 @@
 # airbyte/source-sage. Two stages: the first installs the locked packages, the second holds nothing else.
-#   docker build -t airbyte/source-sage .
+#   docker build -t airbyte/source-sage .        (with BuildKit, the default since Docker 23)
 # Behind a proxy with its own certificate, or with a package index of your own, hand them to the build alone:
 #   docker build --secret id=ca.pem,src=… --secret id=pip.conf,src=… -t airbyte/source-sage .
 ARG BASE_IMAGE=docker.io/airbyte/python-connector-base:4.1.1@sha256:a268b44c733ae699a60f5fbc06a324945dba98945c6e2ab7f8609f2f895b0d28

@@ -6,7 +6,6 @@ import fcntl
 import os
 import shutil
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
@@ -27,12 +26,13 @@ class Engine:
     loopback port wants it. The data stays for the next run, whose build then repeats only what changed.
 
     Args:
-        data: where images and build steps are kept between runs. One run at a time; another waits.
+        data: where images and build steps are kept between runs. One run at a time; another waits. Beside it is the
+            folder of the run: socket, log, client's settings.
     """
 
     def __init__(self, data: Path) -> None:
         self._data = data
-        self._run = Path(tempfile.mkdtemp(prefix="source-sage-engine-"))
+        self._run = data.with_name(f"{data.name}-run")
         self._log = self._run / "dockerd.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: IO[str] | None = None
@@ -55,6 +55,7 @@ class Engine:
         self._data.mkdir(parents=True, exist_ok=True)
         self._lock = (self._data.parent / "engine.lock").open("w")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._clear_up()
         self._write_shim()
         # The engine ends with this process, even if it is killed.
         command = ["setpriv", "--pdeathsig", "TERM", "dockerd", "--iptables=false", "--bridge=none"]
@@ -83,9 +84,9 @@ class Engine:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+        self._clear_up()
         if self._lock is not None:
             self._lock.close()
-        shutil.rmtree(self._run, ignore_errors=True)
 
     def docker(self, *arguments: str, check: bool = True, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run one docker command; its output is text.
@@ -99,10 +100,18 @@ class Engine:
         assert not check or done.returncode == 0, f"docker {arguments[0]}: {done.stdout[-2000:]}{done.stderr[-6000:]}"
         return done
 
+    def _clear_up(self) -> None:
+        """Remove what a run leaves, this one or one that was killed; dockerd leaves its network mounted."""
+        mounted = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+        for place in mounted:
+            if Path(place).is_relative_to(self._run):
+                subprocess.run(["umount", "--lazy", place], check=False)
+        shutil.rmtree(self._run, ignore_errors=True)
+
     def _write_shim(self) -> None:
         """A `docker` for tools that call it by name and know nothing of this engine's network."""
         shim = self._run / "bin" / "docker"
-        shim.parent.mkdir()
+        shim.parent.mkdir(parents=True)
         shim.write_text(
             f'#!/bin/sh\nif [ "$1" = run ]; then shift; set -- run --network host "$@"; fi\nexec {self.cli} "$@"\n'
         )
