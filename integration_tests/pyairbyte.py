@@ -14,6 +14,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +27,19 @@ def sync(job: dict[str, Any], **environment: str) -> dict[str, Any]:
     Raises:
         AssertionError: it failed; carries what it said.
     """
-    done = subprocess.run(
-        [str(PYTHON), "-m", "integration_tests.pyairbyte"],
-        input=json.dumps(job),
-        env={**os.environ, **environment},
-        cwd=Path(__file__).parents[1],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        # The image's user reads the config from there.
+        Path(folder).chmod(0o755)
+        places = dict.fromkeys(("AIRBYTE_LOGGING_ROOT", "AIRBYTE_TEMP_DIR", "AIRBYTE_PROJECT_DIR"), folder)
+        done = subprocess.run(
+            [str(PYTHON), "-m", "integration_tests.pyairbyte"],
+            input=json.dumps(job),
+            env={**os.environ, **places, **environment},
+            cwd=Path(__file__).parents[1],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     assert done.returncode == 0, f"{done.stdout[-3000:]}{done.stderr[-6000:]}"
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
