@@ -6,6 +6,7 @@ import json
 import re
 import tarfile
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,11 +29,12 @@ def setup(engine: Engine, image: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def archive(engine: Engine, image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def archive(engine: Engine, image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The image as a registry would get it."""
     path = tmp_path_factory.mktemp("image") / "image.tar"
     engine.docker("save", "--output", str(path), image)
-    return path
+    yield path
+    path.unlink()  # pytest would keep the hundreds of megabytes of the last three runs
 
 
 def inside(engine: Engine, image: str, *command: str) -> str:
