@@ -18,6 +18,7 @@ from integration_tests.image.stand_in import stand_in
 ROOT: Final = Path(__file__).parents[2]
 CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "source-sage"
 TAG: Final = "airbyte/source-sage:dev"
+KEPT: Final = "1GB"
 NEEDED: Final = ("dockerd", "debootstrap", "setpriv")
 # Lies about in the folder that the image is built from, and must not get into it.
 CANARY: Final = "canary-d41e7f3c-must-not-leave"
@@ -32,6 +33,9 @@ def engine() -> Iterator[Engine]:
         pytest.skip(f"Not installed: {', '.join(missing)}. On Debian: apt-get install docker.io debootstrap")
     with Engine(CACHE / "engine") as engine:
         yield engine
+        # What earlier builds left; the newest build's steps stay, so that the next one is quick.
+        engine.docker("image", "prune", "--force")
+        engine.docker("builder", "prune", "--force", f"--keep-storage={KEPT}")
 
 
 @pytest.fixture(scope="session")
