@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 DEMO_BIN = .venv-demo/bin
 
-.PHONY: install demo test pyairbyte torture resume bench docs lint lock clean
+.PHONY: install demo test pyairbyte torture resume image-test destination-test audit bench docs lint lock clean
 
 install: .venv/installed
 
@@ -34,6 +34,18 @@ bench: .venv/installed .venv-bench-chart/installed .venv-bench-dlt/installed .ve
 docs: .venv/installed
 	$(BIN)/python scripts/make_docs.py
 
+# The image, built and run by a container engine that the tests start: root, and Debian's docker.io and debootstrap.
+image-test: .venv/installed .venv-demo/installed
+	$(BIN)/pytest -m image_tests integration_tests/image -rsx --timeout 900
+
+# Two syncs into a PostgreSQL that the tests start: Debian's postgresql.
+destination-test: .venv/installed .venv-demo/installed
+	$(BIN)/pytest -m destination_tests integration_tests/destination -rs
+
+# Known vulnerabilities of everything that is locked. Exits with an error if the advisory service cannot be asked.
+audit: .venv/installed
+	$(BIN)/python scripts/audit.py requirements/*.txt
+
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -62,6 +74,7 @@ lock: .venv/installed
 	$(LOCK) pyproject.toml --extra dev -o requirements/dev.txt
 	$(LOCK) requirements/demo.in -o requirements/demo.txt
 	for name in chart dlt singer; do $(LOCK) benchmarks/requirements/$$name.in -o benchmarks/requirements/$$name.txt || exit; done
+	$(LOCK) requirements/sbom.in -o requirements/sbom.txt
 
 clean:
 	rm -rf .venv .venv-demo .venv-bench-* demo_output bench_output build dist *.egg-info

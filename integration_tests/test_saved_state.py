@@ -233,3 +233,30 @@ def test_narrower_dates_keep_the_place(box: Sandbox, lead: Company) -> None:
     pipeline.config["start_date"] = DAYS[0]
     assert pipeline.sync().failure is None
     pipeline.assert_equal()
+
+
+def edit_out(box: Sandbox, company: Company, key: str) -> None:
+    """Give an estimate a date before all that are chosen."""
+    box.clock.advance(3600)
+    company.update("sales_estimates", key, date="2001-01-01")
+    box.clock.advance(3600)
+
+
+@pytest.mark.parametrize("start", DAYS[:2])
+def test_a_row_edited_out_of_the_dates_leaves_though_they_were_widened(start: str, box: Sandbox, lead: Company) -> None:
+    pipeline = Pipeline(box, ["sales_estimates"], account_id=lead.id, start_date=DAYS[1], end_date=DAYS[2])
+    assert pipeline.sync().failure is None
+    key = str(pipeline.truth("sales_estimates", lead)[0]["id"])
+    edit_out(box, lead, key)
+    pipeline.config.update(start_date=start, end_date="2026-06-30")
+    assert pipeline.sync().failure is None
+    assert key not in {row["id"] for row in pipeline.destination.rows("sales_estimates")}
+    pipeline.assert_equal()
+
+
+def test_a_row_edited_out_of_the_dates_leaves_though_its_first_read_was_cut_off(box: Sandbox, lead: Company) -> None:
+    pipeline = Pipeline(box, ["sales_estimates"], account_id=lead.id, start_date=DAYS[1])
+    pipeline.sync(kill_after=5)
+    edit_out(box, lead, pipeline.destination.rows("sales_estimates")[0]["id"])
+    assert pipeline.sync().failure is None
+    pipeline.assert_equal()

@@ -16,6 +16,7 @@ import yaml
 from integration_tests.sandbox import faults
 from integration_tests.sandbox.settings import Settings
 from scripts import make_docs
+from source_sage import asking, pace, pages, reading, tokens, transport
 from source_sage.streams import PACKAGE, every_stream, manifest
 
 ROOT: Final = Path(__file__).parents[1]
@@ -224,6 +225,31 @@ def test_the_table_of_answers_is_the_error_handler() -> None:
     ]
     assert all(str(what) in filters[at]["predicate"] for at, (what, _, _) in enumerate(told) if isinstance(what, str))
     assert [told_one[1:] for told_one in told] == [(one["action"], one.get("failure_type")) for one in filters]
+
+
+NUMBERS: Final = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def test_the_figures_are_the_package_s() -> None:
+    agents, users = " ".join(AGENTS.split()), " ".join(USER_DOCS.split())
+    overlap = NUMBERS[reading.OVERLAP.seconds // 60]
+    assert f"began, less {overlap} minutes**" in agents and f"| {overlap} minutes of overlap" in agents
+    assert f"the {reading.LATE_EDITS.days} days before the watermark" in agents
+    assert f"since {reading.LATE_EDITS.days} days before the sync before it" in users
+    assert f"then the whole list, {NUMBERS[reading.WALKS]} times at most" in agents
+    assert f"a place every {reading.PAGES_BETWEEN_PLACES} pages" in agents.replace("its place", "a place")
+    assert f"renewed {tokens.LEEWAY_SECONDS:.0f} seconds before it dies" in agents
+    assert f"tried once more after {NUMBERS[int(tokens.PAUSE_AFTER_LOST_ANSWER_SECONDS)]} seconds" in agents
+    assert f"not used for {tokens.GRANT_LIFE.days} days dies" in users
+    assert f"After {NUMBERS[asking.TRIES_BEFORE_SHRINKING]} failures a page is asked for in halves" in agents
+    assert f"down to {pages.SMALLEST_PAGE} rows; {NUMBERS[transport.TRIES]} end the stream" in agents
+    assert f"more than {NUMBERS[int(pace.LONGEST_OBEYED_SECONDS) // 60]} minutes, the sync ends" in users
+    assert f"{FIELDS['num_workers']['default']} unless you change it" in users
+    assert f"every {next(iter(every_stream().values())).page_size} rows" in users
+    flat = [facts for facts in every_stream().values() if facts.parents]
+    changing = [facts for facts in every_stream().values() if facts.changes and not facts.parents]
+    assert len(flat) == 12 and "Twelve streams are flat" in users and "twelve streams are flat" in agents
+    assert f"{len(changing)} lists and their lines" in agents
 
 
 def test_what_plays_the_unknown_exists() -> None:
