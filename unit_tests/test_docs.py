@@ -246,6 +246,8 @@ def test_the_figures_are_the_package_s() -> None:
     assert f"more than {NUMBERS[int(pace.LONGEST_OBEYED_SECONDS) // 60]} minutes, the sync ends" in users
     assert f"{FIELDS['num_workers']['default']} unless you change it" in users
     assert f"every {next(iter(every_stream().values())).page_size} rows" in users
+    lists = [facts for facts in every_stream().values() if not facts.parents and not facts.fed_by_others]
+    assert 90 <= len(lists) + sum(facts.tombstones for facts in lists) <= 110 and "about a hundred for each" in users
     flat = [facts for facts in every_stream().values() if facts.parents]
     changing = [facts for facts in every_stream().values() if facts.changes and not facts.parents]
     assert len(flat) == 12 and "Twelve streams are flat" in users and "twelve streams are flat" in agents
