@@ -147,7 +147,8 @@ class ListReading:
         self._since = self._deletions_since = self._began = None
         if place is not None and place.watermark:
             self._deletions_since = parse_utc(place.watermark)
-            self._since = self._deletions_since if place.covers(task.window) else None
+            covers = not task.facts.date_field or place.covers(task.window)
+            self._since = self._deletions_since if covers else None
         elif place is not None:
             self._began = parse_utc(place.began)
             self._deletions_since = self._began - OVERLAP
@@ -195,7 +196,9 @@ class ListReading:
     def _goes_on(self) -> Generator[Batch, None, bool]:
         """Read the rest of a first read that was cut off; False where it has to begin again."""
         place = self._task.place
-        if place is None or place.watermark or not place.rows or not place.is_for(self._task.window):
+        if place is None or place.watermark or not place.rows:
+            return False
+        if self._facts.date_field and not place.is_for(self._task.window):
             return False
         walk_began = parse_utc(place.walk_began or place.began)
         sightings = Sightings(utc_text(walk_began - OVERLAP), place.total)
