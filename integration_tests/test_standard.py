@@ -16,8 +16,15 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def configs(box: Sandbox) -> Iterator[None]:
+def configs() -> Iterator[None]:
     """The configs that acceptance-test-config.yml names; a person's own are put back afterwards."""
+    # The suite reads the same file again and again: its tokens must outlive the suite.
+    with Sandbox(size="tiny", seed=1, token_life=10**9) as box:
+        yield from written(box)
+
+
+def written(box: Sandbox) -> Iterator[None]:
+    """The files while the tests run."""
     dead = box.config(access_token="", refresh_token="used up")
     wanted = {"config.json": box.config(), "dead_token.json": dead}
     folder = ROOT / "secrets"
