@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from source_sage.reading import Batch, SettingsReading, Task
+from source_sage.reading import SettingsReading
+from source_sage.task import Batch, Task
 
 
 class BusinessReading:

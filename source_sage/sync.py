@@ -46,13 +46,13 @@ from source_sage.errors import ListRefused, system_error
 from source_sage.lines import lines_of
 from source_sage.outcome import Admissions, sync_failure
 from source_sage.progress import Progress
-from source_sage.reading import Batch, Task
 from source_sage.records import Records
 from source_sage.report import Report
 from source_sage.rows import Row, RowShaper
 from source_sage.starts import starts
 from source_sage.state import Place, StreamState
 from source_sage.streams import StreamFacts, every_stream
+from source_sage.task import Batch, Task
 from source_sage.transport import Transport
 
 logger = logging.getLogger("airbyte.source-sage")

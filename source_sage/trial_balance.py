@@ -6,8 +6,8 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
-from source_sage.reading import Batch, Task
 from source_sage.rows import Row
+from source_sage.task import Batch, Task
 
 
 class TrialBalanceReading:
