@@ -25,7 +25,7 @@ from integration_tests.sandbox import Company, Sandbox, faults
 from integration_tests.test_streams import unequal
 from source_sage import pages, reading, streams
 
-EXAMPLES = int(os.environ.get("TORTURE_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("TORTURE_EXAMPLES", "200"))
 # Pages side by side come in an order of their own: with one worker a failing example is the same each time.
 WORKERS = [int(one) for one in os.environ.get("TORTURE_WORKERS", "1,4,16").split(",")]
 PAGE_SIZE = 4

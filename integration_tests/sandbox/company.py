@@ -27,7 +27,7 @@ from .reference import coded_lists
 from .settings import Settings
 from .singletons import AREAS, PLAN_IDS, business_row, settings_objects
 from .table import RowData, Table
-from .wire import day_text, guid, hex_id, reference
+from .wire import day_text, guid, hex_id, parse_instant, reference
 
 BASE_CURRENCY: Final = {"GB": "GBP", "IE": "EUR", "CA": "CAD"}
 # What follows from something else and cannot be made or deleted by itself.
@@ -228,6 +228,12 @@ class Company:
             self.paperwork.detach(key, now)
         else:
             self._forget(list_name, key, now)
+
+    @_guarded
+    def restore(self, list_name: str, row: RowData) -> None:
+        """A deleted row of master data is there again, in full and under its id; Sage still tells of its deletion."""
+        table = self.tables[list_name]
+        table.add(row, parse_instant(row["created_at"]), self.clock.now())
 
     @_guarded
     def day_of_business(self) -> dict[str, str]:
