@@ -224,3 +224,24 @@ def test_a_process_that_is_killed_for_real_repeats_little(tmp_path: Path) -> Non
         assert code == 0
         assert last <= left + REPEATED_PAGES
         pipeline.assert_equal()
+
+
+def test_a_page_of_new_rows_while_a_read_goes_on_is_not_taken_for_its_end() -> None:
+    """In a list with the newest first, as many new rows as a page holds make two pages in a row look the same."""
+    with Sandbox(size="tiny", seed=2, token_life=10**9) as box, page_size(2):
+        box.settings.change({"default_order": "created:desc", "next_goes_missing": True})
+        box.clock.advance(86_400)
+        pipeline = Pipeline(box, [LEDGER], num_workers=1)
+        pipeline.sync(kill_after=200)
+        place = pipeline.destination.state[LEDGER]["stream"]["stream_state"]["businesses"][box.businesses[0].id]
+
+        def post(_: str, __: int, company: Company) -> None:
+            before = len(company.rows(LEDGER))
+            company.create("journals")
+            assert len(company.rows(LEDGER)) == before + 2
+
+        second = place["rows"] // 2 + 2
+        box.faults.add(faults.before_page(post), path=f"*/{LEDGER}", when=lambda call: call.page == second, times=1)
+        assert pipeline.sync().failure is None
+        assert box.faults.all[0].hits == 1
+        pipeline.assert_equal()

@@ -98,7 +98,9 @@ def test_a_dead_token_is_renewed_and_kept(own: Sandbox, some: dict[str, Any], co
     assert places["CONTROL"] < first_result
 
 
-def test_a_long_read_with_a_token_of_three_seconds(streams: dict[str, Message], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_read_with_a_token_of_three_seconds(
+    streams: dict[str, Message], monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Sandbox(size="tiny", businesses=2, token_life=3, latency=0.25, restricted_answer=404) as box:
         events: list[tuple[str, str]] = []
         accepts = box.tokens.accepts

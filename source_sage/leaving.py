@@ -50,6 +50,11 @@ class Leaving:
                 made.append(tombstone(self._business_id, item["id"], moment_or_none(item.get("deleted_at")) or now))
         return made
 
+    def edited_out(self, items: Sequence[Any], now: str) -> list[Row]:
+        """Tombstones of changed records that are outside the chosen dates now."""
+        rows = self.rows(items, emitted_before=True)
+        return [row for row in rows if row.get("is_deleted")]
+
     def is_inside(self, item: Any) -> bool:
         """Tell whether a record is surely one of the chosen dates."""
         day = _day(item.get(self._facts.date_field))

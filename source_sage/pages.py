@@ -49,7 +49,7 @@ class PageWalk:
     def __init__(self, page_size: int, rows: int = 0) -> None:
         self._full_size = page_size
         self._size = page_size
-        self._rows = self._seen = rows
+        self._rows = rows
         self._last_ids: list[str | None] = []
         self._patience = 1
         self._grows_after = 0
@@ -100,20 +100,21 @@ class PageWalk:
     def take(self, page: Envelope) -> bool:
         """Note the answer for the page asked for; False where Sage repeated a page, whose rows were there before."""
         another_page = page.number is not None and page.number != self.page
-        repeated = self._rows > 0 and page.ids == self._last_ids and any(page.ids)
+        same_again = self._rows > 0 and page.ids == self._last_ids and any(page.ids)
+        # The page asked for may hold the rows of the one before it: a page of new rows came in between.
+        repeated = same_again and (page.number is None or page.total is None)
         if not page.ids or another_page or repeated:
             self.finished = True
             return False
-        self._seen += len(page.ids)
         self._rows = self.page * self._size
         self._last_ids = page.ids
-        all_seen = len(page.ids) < self._size if page.total is None else self._seen >= page.total
+        all_seen = len(page.ids) < self._size if page.total is None else self._rows >= page.total
         self.finished = (not page.has_next and all_seen) or len(page.ids) > self._size
         self._grows_after -= 1
         if self._grows_after <= 0:
             while self._size < self._full_size and self._rows % (self._size * 2) == 0:
                 self._size *= 2
-        return True
+        return not same_again
 
 
 def identity(item: Any) -> str | None:

@@ -16,9 +16,8 @@ destination, so that a retry asks for what was deleted since then as well.
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import logging
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,7 +28,7 @@ from source_sage.leaving import Leaving
 from source_sage.pages import identity
 from source_sage.records import Records
 from source_sage.rows import Row
-from source_sage.shifts import Changes, Item, Sightings, Stamp, second_of
+from source_sage.shifts import Changes, Item, Sightings, Stamp, Whole, second_of
 from source_sage.state import Place
 from source_sage.task import Batch, Task
 
@@ -92,15 +91,13 @@ class ListReading:
         Yields:
             Rows page by page; places where a later sync may go on.
         """
-        if self._facts.tombstones and self._deletions_since is not None:
-            yield from self._tombstones(self._deletions_since)
-        if self._facts.date_field and self._facts.changes and self._deletions_since is not None and not self._since:
-            yield from self._edited_out(self._deletions_since)
+        told = yield from self._tell_what_left()
         settled = yield from self._goes_on()
         for _ in range(WALKS):
             if settled:
                 break
             settled = yield from self._walk()
+        settled = settled and told
         if not settled:
             logger.warning(
                 "%s went on changing while it was read %d times; a row may be missing. Its place is left where it "
@@ -112,12 +109,38 @@ class ListReading:
             watermark = utc_text(self._began - OVERLAP)
             yield Batch(place=Place.for_window(self._task.window, watermark=watermark))
 
-    def _edited_out(self, since: dt.datetime) -> Iterator[Batch]:
-        """What changed since an earlier read emitted rows: those edited out of the dates are not in the list now."""
-        changes = {**self._always(), "updated_or_created_since": utc_text(since)}
-        for page in self._ask.walk(changes, functools.partial(self._leaving.rows, emitted_before=True)):
-            self._began = self._began or page.moment
-            yield self._gone([row for row in page.taken or () if row.get("is_deleted")])
+    def _tell_what_left(self) -> Generator[Batch, None, bool]:
+        """Emit tombstones for what left since an earlier read emitted it; False if some may be missing."""
+        since = self._deletions_since
+        told = True
+        if self._facts.tombstones and since is not None:
+            after = since - SECOND  # Sage leaves that very moment out
+            earliest = self._facts.deleted_since_min
+            after = max(after, parse_utc(earliest)) if earliest else after
+            deletions = {"attributes": "deleted_at", "deleted_since": utc_text(after)}
+            told = yield from self._tell(deletions, self._leaving.tombstones, deletions=True)
+        if self._facts.date_field and self._facts.changes and since is not None and self._since is None:
+            # Rows edited out of the dates are not in the list that is read now.
+            changes = {**self._always(), "updated_or_created_since": utc_text(since)}
+            told = (yield from self._tell(changes, self._leaving.edited_out, deletions=False)) and told
+        return told
+
+    def _tell(
+        self, params: Mapping[str, str], tombstones: Callable[[Sequence[Any], str], list[Row]], *, deletions: bool
+    ) -> Generator[Batch, None, bool]:
+        """Emit the tombstones that a list tells of; False if it went on changing, so that some may be missing."""
+        told: set[Any] = set()
+        for _ in range(WALKS):
+            whole = Whole()
+            for page in self._ask.walk(params, list):
+                self._began = self._began or page.moment
+                whole.note(page.taken or (), page.sight.total)
+                gone = tombstones(page.taken or (), utc_text(page.moment))
+                yield self._gone([row for row in gone if row["id"] not in told], deletions=deletions)
+                told.update(row["id"] for row in gone)
+            if whole.is_as_long_as_told if deletions else whole.is_whole:
+                return True
+        return False
 
     @property
     def _name(self) -> str:
@@ -270,12 +293,10 @@ class ListReading:
 
     def _listed(self, params: dict[str, str]) -> list[Item] | None:
         """All records of a list of changes or deletions; None if it changed while it was read."""
-        found: dict[Any, Item] = {}
-        totals = set()
+        whole = Whole()
         for page in self._ask.walk({**self._always(), **params}, list):
-            found.update((identity(item), item) for item in page.taken or () if isinstance(item, dict))
-            totals.add(page.sight.total)
-        return list(found.values()) if totals in ({None}, {len(found)}) else None
+            whole.note(page.taken or (), page.sight.total)
+        return list(whole.found.values()) if whole.is_whole else None
 
     def _in_list(self, item: Item) -> bool:
         """Tell whether a record is surely among those that the walk asks for."""
@@ -313,18 +334,6 @@ class ListReading:
         assert self._began is not None
         restarted = {"walk_began": utc_text(walk_began)} if walk_began != self._began else {}
         return Place.for_window(self._task.window, began=utc_text(self._began), rows=rows, total=total, **restarted)
-
-    def _tombstones(self, since: dt.datetime) -> Iterator[Batch]:
-        since -= SECOND  # Sage leaves that very moment out
-        earliest = self._facts.deleted_since_min
-        since = max(since, parse_utc(earliest)) if earliest else since
-        params = {"attributes": "deleted_at", "deleted_since": utc_text(since)}
-        told: set[str] = set()
-        for page in self._ask.walk(params, list):
-            self._began = self._began or page.moment
-            gone = self._leaving.tombstones(page.taken or (), utc_text(page.moment))
-            yield self._gone([row for row in gone if row["id"] not in told], deletions=True)
-            told.update(row["id"] for row in gone)
 
 
 def _marks(items: Iterable[Item]) -> set[tuple[Any, Any]]:

@@ -88,6 +88,37 @@ class Changes:
         return [stamp[:SECONDS] for stamp in stamps if isinstance(stamp, str)]
 
 
+class Whole:
+    """A list of changes or deletions, which is read at once: whole if it stood still meanwhile."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Item] = {}
+        self._seen = 0
+        self._nameless = 0
+        self._totals: set[int | None] = set()
+
+    def note(self, items: Iterable[Any], total: int | None) -> None:
+        """Note one page."""
+        self._totals.add(total)
+        for item in items:
+            self._seen += 1
+            key = identity(item)
+            if key is None:
+                self._nameless += 1
+            else:
+                self.found[key] = item
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether every record was seen."""
+        return self._totals in ({None}, {len(self.found) + self._nameless})
+
+    @property
+    def is_as_long_as_told(self) -> bool:
+        """The weaker test for records that never move, and of which one may be there twice: what was deleted twice."""
+        return self.is_whole or self._totals == {self._seen}
+
+
 class Sightings:
     """What a walk has seen of a list; eight bytes a row.
 
@@ -187,12 +218,18 @@ class Sightings:
             for made, item in zip(created, changes.touched, strict=True)
         )
         some_outside = len(changes.inside) < len(changes.touched)
-        if self.fell or changes.deleted or some_outside or (edited and not ordered):
+        if self.fell or not self._at_end or changes.deleted or some_outside or (edited and not ordered):
             return False
         if self.first_total is None or changes.total is None:
             return not changes.touched
         new = sum(made >= self._cut for made in created)
         return changes.deleted is not None or self.first_total + new == changes.total
+
+    @property
+    def _at_end(self) -> bool:
+        """Tell whether the walk, if it has begun, came to the end that its last answer told of."""
+        last = self._pages[-1] if self._pages else None
+        return last is None or last.total is None or last.rows >= last.total
 
     def all_seen_once(self) -> bool:
         """The weaker test for a list that cannot be asked for changes: it stood still and all of it was seen."""

@@ -110,8 +110,24 @@ def test_a_page_with_fewer_rows_than_asked_for_is_not_the_end_while_there_is_a_n
     assert walk.finished
 
 
+def test_a_page_of_new_rows_in_front_does_not_look_like_the_end() -> None:
+    walk = PageWalk(2)
+    assert walk.take(Envelope(["a", "b"], 1, 6, False))
+    assert not walk.take(Envelope(["a", "b"], 2, 8, False))
+    assert not walk.finished
+    assert walk.take(Envelope(["c", "d"], 3, 8, False))
+    assert walk.take(Envelope(["e", "f"], 4, 8, False))
+    assert walk.finished
+
+
 @pytest.mark.parametrize(
-    "page", [Envelope([], 2, 3, True), Envelope(["a"], 1, 3, True), Envelope(["a"], None, 3, True)]
+    "page",
+    [
+        Envelope([], 2, 3, True),
+        Envelope(["a"], 1, 3, True),
+        Envelope(["a"], None, 3, True),
+        Envelope(["a"], 2, None, True),
+    ],
 )
 def test_a_page_that_is_empty_another_or_the_same_again_ends_the_walk(page: Envelope) -> None:
     walk = PageWalk(1)

@@ -11,7 +11,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from source_sage.clock import utc_text
-from source_sage.shifts import ROWS_IN_A_SET, Changes, Item, Sight, Sightings
+from source_sage.shifts import ROWS_IN_A_SET, Changes, Item, Sight, Sightings, Whole
 
 PAGE = 3
 BEGAN = 10_000
@@ -186,6 +186,32 @@ def test_a_walk_that_went_on_is_trusted_only_if_nothing_slipped(made: tuple[Walk
         )
         event(f"trusted: {trusted}")
         assert not trusted or not walk.missed
+
+
+def test_a_list_of_changes_is_whole_if_all_that_it_told_of_was_seen() -> None:
+    def whole(*pages: tuple[list[Any], int | None]) -> tuple[bool, bool]:
+        made = Whole()
+        for items, total in pages:
+            made.note(items, total)
+        return made.is_whole, made.is_as_long_as_told
+
+    a, b, c = ({"id": one} for one in "abc")
+    assert whole(([], 0)) == (True, True)
+    assert whole(([a, b], 3), ([c], 3)) == (True, True)
+    assert whole(([a, b], 3), ([b], 3)) == (False, True)
+    assert whole(([a, b], 3), ([b, c], 4)) == (False, False)
+    assert whole(([a, b], 3)) == (False, False)
+    assert whole(([a, None], 3), (["odd"], 3)) == (True, True)
+    assert whole(([a, b], None), ([b, c], None)) == (True, True)
+
+
+def test_a_walk_that_ended_before_the_end_is_not_trusted() -> None:
+    sightings = Sightings(text(CUT), 9)
+    assert sightings.nothing_moved_forwards(Changes([], [], [], 9), ordered=True)
+    sightings.note((), Sight(6, 9, text(BEGAN), text(BEGAN)))
+    assert not sightings.nothing_moved_forwards(Changes([], [], [], 9), ordered=True)
+    sightings.note((), Sight(9, 9, text(BEGAN), text(BEGAN)))
+    assert sightings.nothing_moved_forwards(Changes([], [], [], 9), ordered=True)
 
 
 def test_without_a_total_only_quiet_is_proof() -> None:
