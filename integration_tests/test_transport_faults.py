@@ -267,3 +267,10 @@ def test_an_answer_for_another_business_stops_the_stream_hard_and_is_not_emitted
     box.faults.clear()
     assert pipeline.sync().failure is None
     pipeline.assert_equal()
+
+
+def test_a_page_without_rows_of_a_list_that_has_some_is_not_believed(quick: Pipeline) -> None:
+    nothing = {"$total": 8, "$page": 1, "$next": None, "$back": None, "$itemsPerPage": SMALL_PAGE, "$items": []}
+    quick.box.faults.add(faults.status(200, nothing), path="*/contacts", nth=1)
+    assert quick.sync().failure is None
+    quick.assert_equal()

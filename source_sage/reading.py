@@ -236,7 +236,7 @@ class ListReading:
             True if nothing was missed.
         """
         if sightings.pages <= 1:
-            return True
+            return sightings.at_end
         if not self._facts.changes:
             return sightings.all_seen_once()
         for _ in range(LOOKS):

@@ -218,7 +218,7 @@ class Sightings:
             for made, item in zip(created, changes.touched, strict=True)
         )
         some_outside = len(changes.inside) < len(changes.touched)
-        if self.fell or not self._at_end or changes.deleted or some_outside or (edited and not ordered):
+        if self.fell or not self.at_end or changes.deleted or some_outside or (edited and not ordered):
             return False
         if self.first_total is None or changes.total is None:
             return not changes.touched
@@ -226,7 +226,7 @@ class Sightings:
         return changes.deleted is not None or self.first_total + new == changes.total
 
     @property
-    def _at_end(self) -> bool:
+    def at_end(self) -> bool:
         """Tell whether the walk, if it has begun, came to the end that its last answer told of."""
         last = self._pages[-1] if self._pages else None
         return last is None or last.total is None or last.rows >= last.total
