@@ -128,10 +128,9 @@ class Sightings:
     """
 
     def __init__(self, cut: str, first_total: int | None) -> None:
-        self.cut = cut
+        self.cut = cut[:SECONDS]
         self.first_total = first_total
         self.fell = False
-        self._cut = cut[:SECONDS]
         self._untouched = array("q")
         self._nameless = 0
         self._pages: list[Sight] = []
@@ -153,7 +152,7 @@ class Sightings:
 
     def touched(self, stamps: Iterable[Stamp]) -> list[str]:
         """Those that were changed at or after `cut`."""
-        cut = self._cut
+        cut = self.cut
         # The cheap look first: nearly all rows are older.
         return [
             key
@@ -212,7 +211,7 @@ class Sightings:
         """
         created = [str(item.get("created_at") or "")[:SECONDS] for item in changes.touched]
         edited = any(
-            made < self._cut or made != str(item.get("updated_at") or "")[:SECONDS]
+            made < self.cut or made != str(item.get("updated_at") or "")[:SECONDS]
             for made, item in zip(created, changes.touched, strict=True)
         )
         some_outside = len(changes.inside) < len(changes.touched)
@@ -220,7 +219,7 @@ class Sightings:
             return False
         if self.first_total is None or changes.total is None:
             return not changes.touched
-        new = sum(made >= self._cut for made in created)
+        new = sum(made >= self.cut for made in created)
         return changes.deleted is not None or self.first_total + new == changes.total
 
     @property
