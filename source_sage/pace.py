@@ -4,6 +4,9 @@ Sage's documented limits are far away, but some say 100 requests a minute (API.m
 they are wanted until the first 429. It holds everybody back, and as many requests a minute as were let through before
 it are the limit from then on, so that hardly any request is refused again. Now and then, ever more seldom, one more is
 tried; where that works, the steps grow, since the limit may have been somebody else's doing.
+
+A 429 refuses all requests that are under way. So the first that is more than what some say goes alone: the others wait
+the second that its answer takes, once.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ LONGEST_PAUSE_SECONDS: Final = 60.0
 LONGEST_OBEYED_SECONDS: Final = 600.0
 LONGEST_TOLD_SECONDS: Final = 365 * 86_400.0
 WINDOW_SECONDS: Final = 60.0
+RUMOURED_LIMIT: Final = 100
 FEWEST_TO_LEARN_FROM: Final = 20
 WINDOWS_BEFORE_A_TRIAL: Final = 3
 MOST_WINDOWS_BEFORE_A_TRIAL: Final = 48
@@ -42,13 +46,14 @@ class Pace:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._go_at = clock.monotonic()
         self._refusals = 0
         self._refused_since: float | None = None
         self._under_way = 0
         self._let_through: deque[float] = deque()
         self._limit: int | None = None
+        self._rumour_is_open = True
         self._step = 1
         self._windows = WINDOWS_BEFORE_A_TRIAL
         self._try_more_at = 0.0
@@ -70,7 +75,12 @@ class Pace:
             self._under_way -= 1
             self._refusals = 0
             self._refused_since = None
-            self._let_through.append(self._clock.monotonic())
+            now = self._clock.monotonic()
+            self._forget_before(now)
+            self._let_through.append(now)
+            if len(self._let_through) > RUMOURED_LIMIT:
+                self._rumour_is_open = False
+            self._lock.notify_all()
 
     def hold(self, asked_seconds: float | None) -> None:
         """Hold everybody back because a request was refused with 429.
@@ -83,6 +93,7 @@ class Pace:
         """
         with self._lock:
             self._under_way -= 1
+            self._lock.notify_all()
             now = self._clock.monotonic()
             self._refused_since = now if self._refused_since is None else self._refused_since
             already_held = self._go_at > now
@@ -104,12 +115,20 @@ class Pace:
     def _pause(self) -> float:
         """Seconds to wait before looking again; 0 if the request may go, which is then under way."""
         with self._lock:
+            self._lock.wait_for(self._is_welcome)
             self._raise_if_over()
             now = self._clock.monotonic()
             pause = self._go_at - now if self._go_at > now else self._until_within_limit(now)
             if pause <= 0:
                 self._under_way += 1
             return pause
+
+    def _is_welcome(self) -> bool:
+        """Tell whether a request may go side by side with those under way, or none is."""
+        if self._limit is not None or not self._rumour_is_open or self._over is not None:
+            return True
+        self._forget_before(self._clock.monotonic())
+        return not self._under_way or len(self._let_through) + self._under_way < RUMOURED_LIMIT
 
     def _until_within_limit(self, now: float) -> float:
         self._forget_before(now)

@@ -279,3 +279,76 @@ def test_a_few_answers_teach_no_limit(pace: Pace, clock: HeldClock) -> None:
         pace.wait(Tally())
         pace.answered()
     assert clock.slept == 1.0
+
+
+def gone(pace: Pace) -> threading.Thread:
+    """A thread whose request is welcome sooner or later."""
+    thread = threading.Thread(target=pace.wait, args=(Tally(),), daemon=True)
+    thread.start()
+    thread.join(0.05)
+    return thread
+
+
+def test_the_first_request_beyond_a_hundred_a_minute_goes_alone(pace: Pace, clock: HeldClock) -> None:
+    for _ in range(84):
+        pace.wait(Tally())
+        pace.answered()
+    assert not any(gone(pace).is_alive() for _ in range(16))
+    beyond = gone(pace)
+    for _ in range(15):
+        pace.answered()
+        assert beyond.is_alive()
+    pace.answered()
+    beyond.join(5)
+    assert not beyond.is_alive()
+    next_one = gone(pace)
+    assert next_one.is_alive()
+    pace.answered()
+    next_one.join(5)
+    assert not any(gone(pace).is_alive() for _ in range(16))
+    assert clock.slept == 0.0
+
+
+def test_a_hundred_a_minute_are_found_out_by_one_refusal(pace: Pace, clock: HeldClock) -> None:
+    for _ in range(100):
+        pace.wait(Tally())
+        pace.answered()
+    pace.wait(Tally())
+    waiting = [gone(pace) for _ in range(15)]
+    assert all(thread.is_alive() for thread in waiting)
+    pace.hold(60.0)
+    for thread in waiting:
+        thread.join(5)
+    # The one that was refused is still to be asked again: nobody went before the pause was over.
+    assert not any(thread.is_alive() for thread in waiting)
+    assert clock.slept >= 60.0
+
+
+def test_who_waits_for_others_hears_that_the_run_is_over(pace: Pace) -> None:
+    for _ in range(100):
+        pace.wait(Tally())
+        pace.answered()
+    pace.wait(Tally())
+    caught: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            pace.wait(Tally())
+        except AirbyteTracedException as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    with pytest.raises(AirbyteTracedException):
+        pace.hold(3600.0)
+    thread.join(5)
+    assert len(caught) == 1
+
+
+def test_less_than_a_hundred_a_minute_never_wait_for_each_other(pace: Pace, clock: HeldClock) -> None:
+    for _ in range(300):
+        pace.wait(Tally())
+        assert not gone(pace).is_alive()
+        clock.sleep(1.5)
+        pace.answered()
+        pace.answered()
