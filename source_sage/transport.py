@@ -45,6 +45,7 @@ logger = logging.getLogger("airbyte.source-sage")
 
 CONNECT_TIMEOUT_SECONDS: Final = 10.0
 READ_TIMEOUT_SECONDS: Final = 90.0
+PIECE_BYTES: Final = 1 << 20
 TRIES: Final = 5
 LONGEST_PAUSE_SECONDS: Final = 30.0
 T = TypeVar("T")
@@ -134,11 +135,12 @@ class Transport:
                 tally.requests += 1
                 began = self._clock.monotonic()
                 response = self._send(path, params, business_id, token)
-                if response.ok and response.status_code < 300:
+                content = _good_content(response)
+                if content is not None:
                     took = self._clock.monotonic() - began
                     _require_echo(response, business_id)
-                    taken = self._taken(path, response, list_expected, take)
-                    return Answer(taken, self._moment(response), took, len(response.content))
+                    taken = self._taken(path, content, list_expected, take)
+                    return Answer(taken, self._moment(response), took, len(content))
             except (requests.exceptions.RequestException, _BrokenAnswer) as caught:
                 problem = caught
             finally:
@@ -175,14 +177,13 @@ class Transport:
             headers=headers,
             timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
             allow_redirects=False,
+            stream=True,
         )
 
-    def _taken(
-        self, path: str, response: requests.Response, list_expected: bool, take: Callable[[dict[str, Any]], T]
-    ) -> T:
+    def _taken(self, path: str, content: bytes, list_expected: bool, take: Callable[[dict[str, Any]], T]) -> T:
         with self._computing:
             try:
-                body, spoiled = parsed(response.content)
+                body, spoiled = parsed(content)
             except ValueError as error:
                 raise _BrokenAnswer("the answer was not whole JSON") from error
             if spoiled and path not in self._named:
@@ -214,6 +215,18 @@ class Transport:
         logger.info("%s: %s; asking again in %.1f s (try %d of %d).", path, what, pause, failures + 1, tries)
         tally.waited += pause
         self._clock.sleep(pause)
+
+
+def _good_content(response: requests.Response) -> bytes | None:
+    """The body of a good answer; None for any other, whose body is then at hand too.
+
+    It is read in large pieces: requests takes ten kilobytes at a time, and at each a thread waits for those that
+    compute.
+    """
+    if 200 <= response.status_code < 300:
+        return b"".join(response.iter_content(PIECE_BYTES))
+    _ = response.content
+    return None
 
 
 class _BrokenAnswer(Exception):
