@@ -11,7 +11,6 @@ so may all of a page that is asked for out of turn: these are looked for everywh
 from __future__ import annotations
 
 from array import array
-from collections import deque
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 
@@ -24,10 +23,10 @@ class Emitted:
 
     def __init__(self) -> None:
         self._all = array("q")
-        self._order: deque[int] = deque()
+        self._older: set[int] = set()
         self._recent: set[int] = set()
         self._searches = 0
-        self._set: set[int] | None = None
+        self._set_holds_all = False
 
     def note(self, keys: Collection[Any], moved: Iterable[Any]) -> set[Any]:
         """Note rows that are about to leave.
@@ -40,19 +39,14 @@ class Emitted:
             The keys that left before: these rows must not leave again.
         """
         hashes = {hash(key): key for key in keys}
-        known = self._set if self._set is not None else self._recent
-        before = hashes.keys() & known
-        if self._set is None:
+        before = hashes.keys() & self._recent | hashes.keys() & self._older
+        if not self._set_holds_all:
             before |= self._searched({hash(key) for key in moved} - before)
         new = hashes.keys() - before
         self._all.extend(new)
-        if self._set is not None:
-            self._set |= new
-        else:
-            self._recent |= new
-            self._order.extend(new)
-            while len(self._order) > RECENT:
-                self._recent.discard(self._order.popleft())
+        self._recent |= new
+        if len(self._recent) >= RECENT and not self._set_holds_all:
+            self._older, self._recent = self._recent, set()
         return {hashes[one] for one in before}
 
     def _searched(self, wanted: set[int]) -> set[int]:
@@ -61,6 +55,6 @@ class Emitted:
             return set()
         self._searches += 1
         if self._searches > SEARCHES_BEFORE_A_SET:
-            self._set = set(self._all)
-            return wanted & self._set
+            self._recent, self._older, self._set_holds_all = set(self._all), set(), True
+            return wanted & self._recent
         return {one for one in self._all if one in wanted}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from source_sage.config import Window
 from source_sage.rows import Row, RowShaper, currency_of, moment_or_none
 from source_sage.streams import StreamFacts
+
+REMEMBERED_DATES: Final = 20_000
 
 
 class Leaving:
@@ -27,6 +30,8 @@ class Leaving:
         self._window = window
         self._shaper = shaper
         self.key = facts.primary_key[-1]
+        # The same dates come again and again.
+        self._wanted = functools.lru_cache(REMEMBERED_DATES)(self._is_wanted)
 
     def rows(self, items: Sequence[Any], *, emitted_before: bool) -> list[Row]:
         """The rows to emit for some records.
@@ -62,11 +67,15 @@ class Leaving:
 
     def _inside(self, rows: Sequence[Row], date_field: str, emitted_before: bool) -> Iterator[Row]:
         for row in rows:
-            day = _day(row.get(date_field))
-            if day is None or self._window.holds(day):
+            if self._wanted(row.get(date_field)):
                 yield row
             elif emitted_before:
                 yield tombstone(self._business_id, row.get("id"), row.get("updated_at"))
+
+    def _is_wanted(self, date: str | None) -> bool:
+        """Tell whether a row of that date leaves; one without a date does."""
+        day = _day(date)
+        return day is None or self._window.holds(day)
 
 
 def tombstone(business_id: str, row_id: Any, moment: Any) -> Row:

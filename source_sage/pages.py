@@ -122,7 +122,7 @@ def identity(item: Any) -> str | None:
     if not isinstance(item, dict):
         return None
     one = item.get("id") or item.get("$path") or item.get("displayed_as")
-    return str(one) if isinstance(one, str | int) else None
+    return one if type(one) is str else str(one) if isinstance(one, int) else None
 
 
 def _number(value: Any) -> int | None:

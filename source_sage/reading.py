@@ -28,7 +28,7 @@ from source_sage.leaving import Leaving
 from source_sage.pages import identity
 from source_sage.records import Records
 from source_sage.rows import Row
-from source_sage.shifts import Changes, Item, Sightings, Stamp, Whole, second_of
+from source_sage.shifts import Changes, Item, Sightings, Stamp, Whole, extremes
 from source_sage.state import Place
 from source_sage.task import Batch, Task
 
@@ -194,9 +194,9 @@ class ListReading:
         """Emit a page, and leave a place after it if it is time for one."""
         fell_before = sightings.fell
         taken = page.taken or Taken([], [], [])
-        sightings.note(taken.stamps, page.sight)
+        touched = sightings.note(taken.stamps, page.sight)
         self._task.tally.note_page(page.sight.rows, page.sight.total, self._facts.page_size)
-        records = self._once(taken, sightings)
+        records = self._once(taken, touched)
         if sightings.fell and not fell_before and self._leaves_places:
             # Rows may have slipped past: whoever goes on from here begins again.
             yield Batch(records, self._first_read_place(walk_began, 0, sightings.first_total))
@@ -205,21 +205,21 @@ class ListReading:
         else:
             yield Batch(records)
 
-    def _once(self, taken: Taken, sightings: Sightings | None) -> list[Records]:
+    def _once(self, taken: Taken, moved: Sequence[Any]) -> list[Records]:
         """The records whose rows did not leave in this run yet.
 
         Args:
             taken: to emit.
-            sightings: of the walk whose next page it is; None if it was asked for out of turn.
+            moved: the keys of those that may have been anywhere in the list before.
         """
-        moved = taken.keys if sightings is None else sightings.touched(taken.stamps)
         again = self._left.note(taken.keys, moved)
-        self._task.tally.note_rows(len(taken.keys) - len(again), (second_of(stamp) for _, stamp in taken.stamps))
+        self._task.tally.note_rows(len(taken.keys) - len(again), extremes(taken.stamps))
         return [one.without(again) for one in taken.records] if again else taken.records
 
     def _again(self, items: Sequence[Any], *, emitted_before: bool) -> Batch:
         """Emit records that were asked for out of turn, as far as they did not leave yet."""
-        return Batch(self._once(self._take(items, emitted_before=emitted_before), None))
+        taken = self._take(items, emitted_before=emitted_before)
+        return Batch(self._once(taken, taken.keys))
 
     def _gone(self, rows: Sequence[Row], *, deletions: bool = False) -> Batch:
         """Emit tombstones."""
@@ -254,7 +254,7 @@ class ListReading:
             for number in pages:
                 taken = self._ask.page(self._params(), number, self._take_page)
                 sightings.look_again(taken.stamps)
-                yield Batch(self._once(taken, None))
+                yield Batch(self._once(taken, taken.keys))
         logger.info("%s moved while it was read; reading it again.", self._name)
         return False
 

@@ -43,8 +43,10 @@ class Records:
         """
         before = b'{"type":"RECORD","record":{"stream":' + orjson.dumps(stream) + b',"data":'
         after = b',"emitted_at":%d}}\n' % emitted_at
-        keys = [row.get(key) for row in rows]
-        return cls(stream, keys, before + (after + before).join(map(orjson.dumps, rows)) + after)
+        written = [orjson.dumps(row) for row in rows]
+        written[0] = before + written[0]
+        written[-1] += after
+        return cls(stream, [row.get(key) for row in rows], (after + before).join(written))
 
     @property
     def count(self) -> int:

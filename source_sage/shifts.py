@@ -136,29 +136,27 @@ class Sightings:
         self._pages: list[Sight] = []
         self._last_total = first_total
 
-    def note(self, stamps: Sequence[Stamp], sight: Sight) -> None:
-        """Note one page of the walk."""
+    def note(self, stamps: Sequence[Stamp], sight: Sight) -> Sequence[str]:
+        """Note one page of the walk; gives the keys of the records that were changed at or after `cut`."""
         self._pages.append(sight)
         if sight.total is not None:
             self.fell = self.fell or (self._last_total is not None and sight.total < self._last_total)
             self._last_total = sight.total
-        self.look_again(stamps)
+        return self.look_again(stamps)
 
-    def look_again(self, stamps: Sequence[Stamp]) -> None:
-        """Note records of the list that were asked for once more."""
-        touched = set(self.touched(stamps))
-        self._untouched.extend(hash(key) for key, _ in stamps if key is not None and key not in touched)
-        self._nameless += sum(key is None for key, _ in stamps)
-
-    def touched(self, stamps: Iterable[Stamp]) -> list[str]:
-        """Those that were changed at or after `cut`."""
+    def look_again(self, stamps: Sequence[Stamp]) -> Sequence[str]:
+        """Note records of the list that were asked for once more; gives the keys as `note` does."""
         cut = self.cut
-        # The cheap look first: nearly all rows are older.
-        return [
+        touched = [
             key
             for key, stamp in stamps
-            if key is not None and isinstance(stamp, str) and stamp[:SECONDS] >= cut and second_of(stamp)
+            # The cheap look first: nearly all rows are older.
+            if isinstance(stamp, str) and stamp >= cut and key is not None and second_of(stamp)
         ]
+        named = [key for key, _ in stamps if key is not None]
+        self._nameless += len(stamps) - len(named)
+        self._untouched.extend(map(hash, set(named).difference(touched) if touched else named))
+        return touched
 
     @property
     def pages(self) -> int:
@@ -245,3 +243,12 @@ class Sightings:
 def second_of(stamp: Any) -> str:
     """A time of change to the second; empty if it is none."""
     return stamp[:SECONDS] if isinstance(stamp, str) and _TIME.match(stamp) else ""
+
+
+def extremes(stamps: Iterable[Stamp]) -> list[str]:
+    """The least and the greatest time of change, to the second; nothing if there is none."""
+    moments = [moment for _, moment in stamps if isinstance(moment, str)]
+    ends = [min(moments), max(moments)] if moments else []
+    if all(map(second_of, ends)):
+        return [second_of(end) for end in ends]
+    return extremes([(None, moment) for moment in moments if second_of(moment)])

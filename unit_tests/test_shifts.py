@@ -11,7 +11,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from source_sage.clock import utc_text
-from source_sage.shifts import ROWS_IN_A_SET, Changes, Item, Sight, Sightings, Whole
+from source_sage.shifts import ROWS_IN_A_SET, Changes, Item, Sight, Sightings, Whole, extremes, second_of
 
 PAGE = 3
 BEGAN = 10_000
@@ -229,3 +229,15 @@ def test_many_rows_are_counted_in_parts() -> None:
     sightings.look_again([(str(number % rows), text(0)) for number in range(2 * rows)])
     assert sightings.missed(Changes([], [], [], rows)) == 0
     assert sightings.missed(Changes([], [], [{"id": "7"}], rows)) == 1
+
+
+STAMPS = st.one_of(
+    st.datetimes(dt.datetime(2020, 1, 1), dt.datetime(2030, 1, 1)).map(lambda moment: f"{moment:%Y-%m-%dT%H:%M:%S}Z"),
+    st.sampled_from([None, "", "0", "zzz", 7, "2026-01-01"]),
+)
+
+
+@given(st.lists(STAMPS))
+def test_the_extremes_are_those_of_the_times_alone(stamps: list[Any]) -> None:
+    moments = [second_of(stamp) for stamp in stamps if second_of(stamp)]
+    assert extremes([(None, stamp) for stamp in stamps]) == ([min(moments), max(moments)] if moments else [])
