@@ -16,7 +16,7 @@ from integration_tests.harness import Output
 from integration_tests.pipeline import Pipeline, SandboxClock, is_walk, page_size, rows_answered
 from integration_tests.sandbox import Sandbox, faults
 from integration_tests.sandbox.faults import Action, Call
-from source_sage import transport
+from source_sage import pace, transport
 
 # Many pages without tombstones, a few without, two with, one with, and one that always comes whole.
 STREAMS = ("ledger_entries", "transactions", "addresses", "contacts", "countries")
@@ -186,6 +186,12 @@ def test_a_429_waits_as_asked_and_goes_on(kind: str, box: Sandbox, pipeline: Pip
 @pytest.mark.parametrize("kind", ["seconds", "http-date", "absent"])
 def test_a_429_strikes_at_every_list(kind: str, quick: Pipeline) -> None:
     assert_survived(quick, Throttled(quick.box, kind, 20).action())
+
+
+def test_a_429_that_breaks_off_leaves_nobody_waiting_for_it(quick: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "RUMOURED_LIMIT", 5)
+    refused = faults.Response(b"[" + b" " * 500 + b"]", 429)
+    assert_survived(quick, faults.Spoiled("half a 429", lambda answer: faults.HalfAnswer(refused, 0.5, False)))
 
 
 @pytest.mark.parametrize("kind", ["seconds", "http-date", "absent"])

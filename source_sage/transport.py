@@ -142,11 +142,11 @@ class Transport:
                     taken = self._taken(path, content, list_expected, take)
                     return Answer(taken, self._moment(response), took, len(content))
             except (requests.exceptions.RequestException, _BrokenAnswer) as caught:
-                problem = caught
+                problem, response = caught, None
             finally:
                 if response is None or response.status_code != 429:
                     self._pace.answered()
-            if problem is not None or response is None:
+            if response is None:
                 failures += 1
                 self._wait_or_give_up(path, _what_happened(problem), failures, tries, tally)
                 continue
