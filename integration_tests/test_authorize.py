@@ -550,6 +550,8 @@ def test_the_command_opens_the_browser_that_the_system_names(own: Sandbox, port:
 
 
 def test_ctrl_c_stops_it(own: Sandbox, port: int, tmp_path: Path) -> None:
+    # A shell starts what runs in the background deaf to it, tests too, and the process would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     command = arguments(own, port, tmp_path / "config.json")
     process = subprocess.Popen(  # noqa: S603
         command,
