@@ -5,13 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import functools
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any
 
 from source_sage.config import Window
-from source_sage.rows import Row, RowShaper, currency_of, moment_or_none
+from source_sage.rows import REMEMBERED_TEXTS, Row, RowShaper, currency_of, moment_or_none
 from source_sage.streams import StreamFacts
-
-REMEMBERED_DATES: Final = 20_000
 
 
 class Leaving:
@@ -31,7 +29,7 @@ class Leaving:
         self._shaper = shaper
         self.key = facts.primary_key[-1]
         # The same dates come again and again.
-        self._wanted = functools.lru_cache(REMEMBERED_DATES)(self._is_wanted)
+        self._wanted = functools.lru_cache(REMEMBERED_TEXTS)(self._is_wanted)
 
     def rows(self, items: Sequence[Any], *, emitted_before: bool) -> list[Row]:
         """The rows to emit for some records.
