@@ -14,7 +14,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_sage.config import SageConfig
 from source_sage.errors import ListRefused, config_error
-from source_sage.pages import Envelope, PageWalk
+from source_sage.pages import Envelope, Pages
 from source_sage.report import Tally
 from source_sage.rights import Profile
 from source_sage.transport import TRIES, NoGoodAnswer, Transport
@@ -74,15 +74,16 @@ def covered_by_sign_in(
     Raises:
         AirbyteTracedException, ListRefused: as the transport says.
     """
-    walk = PageWalk(BUSINESSES_A_PAGE)
+    pages = Pages(BUSINESSES_A_PAGE)
     found: dict[str, Business] = {}
-    while not walk.finished:
-        params = {**walk.params, **(filters or {})}
+    while (number := pages.wanted()) is not None:
+        params = {"page": str(number), "items_per_page": str(BUSINESSES_A_PAGE), **(filters or {})}
         body = transport.get("/businesses", params, dict, list_expected=True, tries=tries, tally=tally).taken
-        walk.take(Envelope.of(body))
+        known = len(found)
         for item in body["$items"]:
             if isinstance(item, dict) and item.get("id"):
                 found[str(item["id"])] = Business(str(item["id"]), str(item.get("displayed_as") or ""))
+        pages.take(number, Envelope.of(body), len(found) - known)
     return list(found.values())
 
 

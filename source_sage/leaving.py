@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
 
-from source_sage.config import Window
-from source_sage.rows import REMEMBERED_TEXTS, Row, RowShaper, currency_of, moment_or_none
+from source_sage.config import ALL_DATES, Window
+from source_sage.pages import identity
+from source_sage.rows import REMEMBERED_TEXTS, Row, RowShaper, currency_of, moment_or_none, second_of
 from source_sage.streams import StreamFacts
+
+END_OF_TIME: Final = "9999"
 
 
 class Leaving:
@@ -31,49 +34,45 @@ class Leaving:
         # The same dates come again and again.
         self._wanted = functools.lru_cache(REMEMBERED_TEXTS)(self._is_wanted)
 
-    def rows(self, items: Sequence[Any], *, emitted_before: bool) -> list[Row]:
+    def key_of(self, item: Any) -> str | None:
+        """What tells a record from the others of its list; None if nothing does."""
+        if self.key == "currency_id" and isinstance(item, dict):
+            return currency_of(item)
+        return identity(item)
+
+    def rows(self, items: Sequence[Any], *, gone_since: str | None) -> list[Row]:
         """The rows to emit for some records.
 
         Args:
             items: as Sage sent them.
-            emitted_before: a row outside the chosen dates may be in the destination, and leaves it as a tombstone.
+            gone_since: rows outside the chosen dates that were changed since (or have no time of change) may be in the
+                destination, and leave it as tombstones; None if none can be there.
         """
         if self.key == "currency_id":
             items = [{**item, "currency_id": currency_of(item)} for item in items if isinstance(item, dict)]
         rows = self._shaper.shape(items, self._business_id, key=self.key)
         if not self._facts.date_field:
             return rows
-        return list(self._inside(rows, self._facts.date_field, emitted_before and self._facts.changes))
+        return list(self._inside(rows, self._facts.date_field, gone_since if self._facts.changes else None))
 
-    def tombstones(self, items: Sequence[Any], now: str) -> list[Row]:
-        """The tombstones of deleted records; `now` is taken where Sage does not say when, or says what is no time."""
-        made = []
-        for item in items:
-            if isinstance(item, dict) and isinstance(item.get("id"), str) and item["id"]:
-                made.append(tombstone(self._business_id, item["id"], moment_or_none(item.get("deleted_at")) or now))
-        return made
+    def tombstones(self, deleted: Iterable[tuple[str, Any]], now: str) -> list[Row]:
+        """The tombstones of deleted records, each with its key and when that was, as Sage says.
 
-    def edited_out(self, items: Sequence[Any], now: str) -> list[Row]:
-        """Tombstones of changed records that are outside the chosen dates now."""
-        rows = self.rows(items, emitted_before=True)
-        return [row for row in rows if row.get("is_deleted")]
+        `now` is taken where Sage does not say when, or says what is no time.
+        """
+        return [tombstone(self._business_id, key, moment_or_none(when) or now) for key, when in deleted]
 
-    def is_inside(self, item: Any) -> bool:
-        """Tell whether a record is surely one of the chosen dates."""
-        day = _day(item.get(self._facts.date_field))
-        return day is not None and self._window.holds(day)
-
-    def _inside(self, rows: Sequence[Row], date_field: str, emitted_before: bool) -> Iterator[Row]:
+    def _inside(self, rows: Sequence[Row], date_field: str, gone_since: str | None) -> Iterator[Row]:
         for row in rows:
             if self._wanted(row.get(date_field)):
                 yield row
-            elif emitted_before:
+            elif gone_since is not None and (second_of(row.get("updated_at")) or END_OF_TIME) >= gone_since:
                 yield tombstone(self._business_id, row.get("id"), row.get("updated_at"))
 
     def _is_wanted(self, date: str | None) -> bool:
-        """Tell whether a row of that date leaves; one without a date does."""
-        day = _day(date)
-        return day is None or self._window.holds(day)
+        """Tell whether a row of that date leaves; one without a date is inside no dates but all."""
+        day = day_of(date)
+        return self._window == ALL_DATES if day is None else self._window.holds(day)
 
 
 def tombstone(business_id: str, row_id: Any, moment: Any) -> Row:
@@ -87,7 +86,8 @@ def tombstone(business_id: str, row_id: Any, moment: Any) -> Row:
     }
 
 
-def _day(date: Any) -> dt.date | None:
+def day_of(date: Any) -> dt.date | None:
+    """The accounting date of a record or row; of a date-time, its date; None if it is none."""
     try:
         return dt.date.fromisoformat(str(date)[:10])
     except ValueError:
