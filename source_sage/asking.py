@@ -22,7 +22,7 @@ from source_sage.pages import Envelope, PageWalk
 from source_sage.report import Tally
 from source_sage.shifts import Sight
 from source_sage.streams import StreamFacts
-from source_sage.transport import TRIES, Answer, NoGoodAnswer, Transport
+from source_sage.transport import TRIES, Answer, NoGoodAnswer, NotSagesWord, Transport
 
 TRIES_BEFORE_SHRINKING: Final = 3
 PAGES_THAT_WAIT_PER_WORKER: Final = 2
@@ -178,8 +178,8 @@ class _Asking(Generic[T]):
             tries = TRIES_BEFORE_SHRINKING if walk.can_shrink else TRIES
             params = {**self._params, **walk.params}
             return self._askers.ask(self._asker.get, params, tries, self._take).result()
-        except NoGoodAnswer:
-            if walk.can_shrink:
+        except NoGoodAnswer as problem:
+            if walk.can_shrink and not isinstance(problem, NotSagesWord):
                 return None
             raise
 
