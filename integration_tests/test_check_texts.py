@@ -146,7 +146,17 @@ def _(box: Sandbox, company: Company) -> None:
 
 @case("Sage refuses the person everything")
 def _(box: Sandbox, company: Company) -> None:
-    box.faults.add(faults.status(403), path="/v3.1/*")
+    box.faults.add(faults.refused(403), path="/v3.1/*")
+
+
+@case("A gateway refuses everything")
+def _(box: Sandbox, company: Company) -> None:
+    box.faults.add(faults.html(403), path="/v3.1/*")
+
+
+@case("A gateway refuses a list")
+def _(box: Sandbox, company: Company) -> None:
+    box.faults.add(faults.html(403), path="*/journals")
 
 
 @case("Sage refuses every token")

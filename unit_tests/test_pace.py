@@ -190,6 +190,21 @@ def test_a_pause_is_told_once(pace: Pace, caplog: pytest.LogCaptureFixture) -> N
     ]
 
 
+class Gone(BaseException):
+    """The thread ends in the middle of its request."""
+
+
+@pytest.mark.parametrize("what", [RuntimeError, KeyboardInterrupt, SystemExit, Gone, AirbyteTracedException])
+def test_what_a_request_holds_is_given_back_however_it_ends(
+    what: type[BaseException], pace: Pace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace_module, "RUMOURED_LIMIT", 1)  # who comes next waits for those under way
+    for _ in range(20):
+        with pytest.raises(what), pace.turn(Tally()):
+            raise what
+    assert not gone(pace).is_alive()
+
+
 # A wait too long to sit out
 
 
