@@ -25,6 +25,7 @@ import requests
 
 from integration_tests import webdriver
 from integration_tests.harness import run
+from integration_tests.ports import free_port
 from integration_tests.sandbox import Sandbox, faults
 from source_sage.authorize import Person, main
 from source_sage.clock import parse_utc
@@ -42,8 +43,7 @@ def own() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture(autouse=True)
