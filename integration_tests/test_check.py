@@ -146,7 +146,7 @@ def test_a_missing_role_names_the_toggle(own: Sandbox) -> None:
 @pytest.mark.parametrize("fault", [faults.html(502), faults.empty(), faults.broken_json(), faults.drop()])
 def test_a_fault_that_passes_is_not_noticed(own: Sandbox, fault: Any) -> None:
     own.faults.add(fault, path="*/businesses", times=1)
-    assert run("check", own.config()).status["status"] == "SUCCEEDED"
+    assert run("check", own.config(), clock=SandboxClock(own)).status["status"] == "SUCCEEDED"
 
 
 def test_discover_makes_no_request_and_needs_no_working_token(own: Sandbox) -> None:

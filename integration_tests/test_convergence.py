@@ -28,7 +28,7 @@ from source_sage import pages, reading, streams
 
 EXAMPLES = int(os.environ.get("TORTURE_EXAMPLES", "200"))
 # Shares of them that workers take; each stays within minutes.
-SHARDS = max(20, EXAMPLES // 100)
+SHARDS = max(10, EXAMPLES // 100)
 # Pages side by side come in an order of their own: with one worker a failing example is the same each time.
 WORKERS = [int(one) for one in os.environ.get("TORTURE_WORKERS", "1,4,16").split(",")]
 PAGE_SIZE = 4
