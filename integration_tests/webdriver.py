@@ -27,7 +27,7 @@ ARGUMENTS = (
     "--disable-sync",
     "--window-size=900,760",
 )
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 
 
 def missing() -> str:
@@ -124,7 +124,7 @@ def _until_ready(root: str) -> None:
     end = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
-            if _http().get(f"{root}/status", timeout=5).json()["value"]["ready"]:
+            if _http().get(f"{root}/status", timeout=30).json()["value"]["ready"]:
                 return
         except requests.exceptions.ConnectionError:
             pass
