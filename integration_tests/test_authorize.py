@@ -25,6 +25,7 @@ import requests
 
 from integration_tests import webdriver
 from integration_tests.harness import run
+from integration_tests.ports import free_port
 from integration_tests.sandbox import Sandbox, faults
 from source_sage.authorize import Person, main
 from source_sage.clock import parse_utc
@@ -42,8 +43,7 @@ def own() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture(autouse=True)
@@ -291,8 +291,8 @@ def test_stray_requests_do_not_disturb(signing: Signing) -> None:
 
     def stray(address: str) -> None:
         for path in ("/favicon.ico", "/", "/callback", "/callback?code=GB%2F1&state=wrong", "/callback?state=%ff"):
-            seen.append(requests.get(f"{callback}{path}", timeout=5).status_code)
-        seen.append(requests.post(f"{callback}/callback", timeout=5).status_code)
+            seen.append(requests.get(f"{callback}{path}", timeout=30).status_code)
+        seen.append(requests.post(f"{callback}/callback", timeout=30).status_code)
         for nonsense in (b"\x16\x03\x01nonsense\r\n\r\n", b"GET //[ HTTP/1.1\r\n\r\n"):
             with socket.create_connection(("127.0.0.1", signing.port)) as connection:
                 connection.sendall(nonsense)
@@ -316,7 +316,7 @@ def test_only_the_first_answer_counts(signing: Signing) -> None:
     def allow_twice(address: str) -> None:
         target = press(address, "allow", follow=False).headers["Location"]
         again = press(address, "allow", follow=False).headers["Location"]
-        pages.extend([requests.get(target, timeout=5), requests.get(again, timeout=5)])
+        pages.extend([requests.get(target, timeout=30), requests.get(again, timeout=30)])
 
     who.before = allow_twice
     assert signing(who).code == 0

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +16,7 @@ import pytest
 
 from integration_tests.forty import SEED, forty
 from integration_tests.harness import run
+from integration_tests.ports import free_port
 from integration_tests.sandbox import Company, Sandbox, faults
 from source_sage.clock import Clock
 
@@ -170,9 +170,8 @@ def _(box: Sandbox, company: Company) -> None:
 
 
 def nobody_there() -> str:
-    with Sandbox(size="tiny", seed=SEED) as box, socket.create_server(("127.0.0.1", 0)) as closed:
-        address = f"http://127.0.0.1:{closed.getsockname()[1]}"
-        closed.close()
+    address = f"http://127.0.0.1:{free_port()}"
+    with Sandbox(size="tiny", seed=SEED) as box:
         return told(box, api_endpoint=address).replace(address, "http://nobody")
 
 

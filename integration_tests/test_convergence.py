@@ -8,6 +8,7 @@ steps that lead to it, with a line to replay it. `make torture` runs thousands; 
 from __future__ import annotations
 
 import datetime as dt
+import math
 import os
 import random
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from integration_tests.harness import Destination, Message, catalog_of, discover, run
 from integration_tests.pipeline import Killed, SandboxClock
@@ -26,6 +27,8 @@ from integration_tests.test_streams import unequal
 from source_sage import pages, reading, streams
 
 EXAMPLES = int(os.environ.get("TORTURE_EXAMPLES", "200"))
+# Shares of them that workers take; each stays within minutes.
+SHARDS = max(10, EXAMPLES // 100)
 # Pages side by side come in an order of their own: with one worker a failing example is the same each time.
 WORKERS = [int(one) for one in os.environ.get("TORTURE_WORKERS", "1,4,16").split(",")]
 PAGE_SIZE = 4
@@ -302,14 +305,19 @@ def fault(kind: str) -> faults.Action:
 
 
 # Finding the smallest failing example may take many minutes.
-pytestmark = pytest.mark.timeout(1800)
-
-TestConvergence = Books.TestCase
-TestConvergence.settings = settings(
-    max_examples=EXAMPLES,
-    stateful_step_count=8,
-    deadline=None,
-    print_blob=True,
-    suppress_health_check=list(HealthCheck),
-    phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
-)
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_books_are_equal_once_the_changes_stop(shard: int) -> None:
+    """A share of the examples. By its name each share has other examples where they are to be the same every time."""
+    run_state_machine_as_test(
+        type(f"Books{shard}", (Books,), {}),
+        settings=settings(
+            # The first one is the same in each: all choices as simple as can be.
+            max_examples=math.ceil(EXAMPLES / SHARDS) + 1,
+            stateful_step_count=8,
+            deadline=None,
+            print_blob=True,
+            suppress_health_check=list(HealthCheck),
+            phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
+        ),
+    )

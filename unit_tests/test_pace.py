@@ -304,11 +304,18 @@ def gone(pace: Pace) -> threading.Thread:
     return thread
 
 
+def went(pace: Pace) -> bool:
+    """Whether a request is welcome now; a busy machine may need a moment to ask."""
+    thread = gone(pace)
+    thread.join(5)
+    return not thread.is_alive()
+
+
 def test_the_first_request_beyond_a_hundred_a_minute_goes_alone(pace: Pace, clock: HeldClock) -> None:
     for _ in range(84):
         pace.wait(Tally())
         pace.answered()
-    assert not any(gone(pace).is_alive() for _ in range(16))
+    assert all(went(pace) for _ in range(16))
     beyond = gone(pace)
     for _ in range(15):
         pace.answered()
@@ -320,7 +327,7 @@ def test_the_first_request_beyond_a_hundred_a_minute_goes_alone(pace: Pace, cloc
     assert next_one.is_alive()
     pace.answered()
     next_one.join(5)
-    assert not any(gone(pace).is_alive() for _ in range(16))
+    assert all(went(pace) for _ in range(16))
     assert clock.slept == 0.0
 
 
