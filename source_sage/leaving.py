@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from source_sage.config import ALL_DATES, Window
@@ -32,7 +32,7 @@ class Leaving:
         self._shaper = shaper
         self.key = facts.primary_key[-1]
         # The same dates come again and again.
-        self._wanted = functools.lru_cache(REMEMBERED_TEXTS)(self._is_wanted)
+        self._wanted_text = functools.lru_cache(REMEMBERED_TEXTS)(self._is_wanted)
 
     def key_of(self, item: Any) -> str | None:
         """What tells a record from the others of its list; None if nothing does."""
@@ -50,10 +50,16 @@ class Leaving:
         """
         if self.key == "currency_id":
             items = [{**item, "currency_id": currency_of(item)} for item in items if isinstance(item, dict)]
-        rows = self._shaper.shape(items, self._business_id, key=self.key)
-        if not self._facts.date_field:
-            return rows
-        return list(self._inside(rows, self._facts.date_field, gone_since if self._facts.changes else None))
+        gone: list[Row] = []
+        if date_field := self._facts.date_field:
+            inside = []
+            for item in items:
+                if identity(item) is None or self._wanted(item.get(date_field)):
+                    inside.append(item)
+                elif self._facts.changes and gone_since is not None and _changed(item) >= gone_since:
+                    gone.append(tombstone(self._business_id, identity(item), moment_or_none(item.get("updated_at"))))
+            items = inside
+        return [*self._shaper.shape(items, self._business_id, key=self.key), *gone]
 
     def tombstones(self, deleted: Iterable[tuple[str, Any]], now: str) -> list[Row]:
         """The tombstones of deleted records, each with its key and when that was, as Sage says.
@@ -62,17 +68,17 @@ class Leaving:
         """
         return [tombstone(self._business_id, key, moment_or_none(when) or now) for key, when in deleted]
 
-    def _inside(self, rows: Sequence[Row], date_field: str, gone_since: str | None) -> Iterator[Row]:
-        for row in rows:
-            if self._wanted(row.get(date_field)):
-                yield row
-            elif gone_since is not None and (second_of(row.get("updated_at")) or END_OF_TIME) >= gone_since:
-                yield tombstone(self._business_id, row.get("id"), row.get("updated_at"))
+    def _wanted(self, date: Any) -> bool:
+        return self._wanted_text(date) if type(date) is str else self._is_wanted(date)
 
-    def _is_wanted(self, date: str | None) -> bool:
-        """Tell whether a row of that date leaves; one without a date is inside no dates but all."""
+    def _is_wanted(self, date: Any) -> bool:
+        """Tell whether a row of that date leaves. One without a date is inside no dates; one that is none stays."""
         day = day_of(date)
-        return self._window == ALL_DATES if day is None else self._window.holds(day)
+        return self._window == ALL_DATES or (self._window.holds(day) if day else bool(date))
+
+
+def _changed(item: Any) -> str:
+    return second_of(item.get("updated_at")) or END_OF_TIME
 
 
 def tombstone(business_id: str, row_id: Any, moment: Any) -> Row:

@@ -54,7 +54,7 @@ class Pages:
     Attributes:
         count: the last page that is known to be in the list.
         answered: how many answers were in the list.
-        trusted: `$total` was in every answer, and right as far as can be told.
+        told, lied: `$total` was in every answer; it was wrong in one.
         totals: the `$total` that came with each page, from the first on; `UNKNOWN` for pages that are not there.
         short: pages that held fewer rows than their own `$total` says.
     """
@@ -68,9 +68,14 @@ class Pages:
         self._last: tuple[int, Envelope] | None = None
         self.count = 1
         self.answered = 0
-        self.trusted = True
+        self.told, self.lied = True, False
         self.totals = array("q")
         self.short: list[int] = []
+
+    @property
+    def trusted(self) -> bool:
+        """Tell whether `$total` can prove anything."""
+        return self.told and not self.lied
 
     @property
     def finished(self) -> bool:
@@ -100,13 +105,13 @@ class Pages:
         due = self._due(number, page.total)
         if self._is_past_the_end(number, page, due):
             self._ended = True
-            self.trusted = self.trusted and due == 0 and number - 1 not in self.short
+            self.lied = self.lied or bool(due) or number - 1 in self.short
             return
         self.answered += 1
         self.totals.extend([UNKNOWN] * (number - len(self.totals)))
         self.totals[number - 1] = UNKNOWN if page.total is None else page.total
-        if page.total is None or (page.count and not due):
-            self.trusted = False
+        self.told = self.told and page.total is not None
+        self.lied = self.lied or (page.count > 0 and due == 0)
         if page.count < (due or 0):
             self.short.append(number)
         if self._last is None or number > self._last[0]:

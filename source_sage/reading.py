@@ -108,6 +108,7 @@ class ListReading(Reader):
         self._gone_since: str | None = None
         self._rows_told = 0
         self._warned = False
+        self._deletions_told: frozenset[int] = frozenset()
         self._latest = task.clock.now()
         checkpoint = task.checkpoint
         self._old = checkpoint
@@ -176,8 +177,7 @@ class ListReading(Reader):
             if total <= SHORT_LIST or not self._facts.dates:
                 self._begin(slice_, page)
                 yield from self._finish(slice_)
-                if not slice_.is_one_answer:
-                    yield from self._settle()
+                yield from self._settle()
                 return
             self._note(None, page)
             self._whole = Whole.of(ALL_DATES, utc_text(page.moment - dt.timedelta(seconds=page.took)), [])
@@ -291,7 +291,7 @@ class ListReading(Reader):
         if self._facts.by_date:
             for one in [one for one in self._open if one.pages.finished and one.stood_still]:
                 self._note_proven(one)
-        elif self._facts.changes and any(one.pages.finished and not one.tried for one in self._open):
+        elif self._facts.changes and any(not one.tried for one in self._ended()):
             yield from self._settle(at_most=TOUCHED_AT_MOST)
 
     # Proofs.
@@ -299,84 +299,83 @@ class ListReading(Reader):
     def _follow(self, since: dt.datetime) -> Steps[None]:
         """Read what was changed since, and prove by it what is open."""
         self._gone_since = "" if self._old is not None else None
-        touched = yield from self._changes({**self._always(), "updated_or_created_since": utc_text(since)})
-        yield from self._settle(touched)
+        slice_ = Slice(self._changed(since), ALL_DATES, ALL_DATES, self._facts.page_size)
+        touched = yield from self._read_changes(slice_)
+        if slice_.is_one_answer:
+            yield from self._accept_untouched(touched)
+            self._note_proven(slice_)
+        yield from self._settle()
 
-    def _changes(self, params: dict[str, str], at_most: int | None = None) -> Steps[Touched | None]:
-        """Read a list of changes, whose rows leave.
-
-        Returns:
-            What it tells; None if it is longer than `at_most`, or if it has to be proven first.
-        """
+    def _read_changes(self, slice_: Slice) -> Steps[Touched]:
+        """Read a list of changes, whose rows leave."""
         touched = Touched()
-        slice_ = Slice(params, ALL_DATES, ALL_DATES, self._facts.page_size)
-        since = params["updated_or_created_since"]
+        since = slice_.params["updated_or_created_since"]
         slice_.on_page = lambda taken: touched.note(_changes_of(taken.items, since))
-        page = yield from self._page(slice_.params, 1)
-        if at_most is not None and (page.taken[0].total or 0) > at_most:
-            self._note(None, page)
-            return None
-        self._begin(slice_, page)
+        self._open.append(slice_)
         yield from self._finish(slice_)
         touched.began = slice_.began
-        if slice_.is_one_answer:
-            self._note_proven(slice_)
-            return touched
-        return None
+        return touched
 
-    def _settle(self, touched: Touched | None = None, at_most: int | None = None) -> Steps[None]:
+    def _settle(self, at_most: int | None = None) -> Steps[None]:
         """Prove the slices that have ended.
 
         Args:
-            touched: what was touched since the first of them began, if it was asked for just now.
-            at_most: give up if more than so many rows were touched.
+            at_most: put it off if more than so many rows were touched.
 
         Raises:
             AirbyteTracedException: one cannot be proven.
         """
         for _ in range(PROOFS):
-            ended = [one for one in self._open if one.pages.finished]
-            for one in ended:
-                one.tried = True
-                if one.is_one_answer:
-                    self._note_proven(one)
-            if not (ended := [one for one in ended if one in self._open]):
+            ended = self._ended()
+            if not ended:
                 return
-            if touched is None:
-                touched = yield from self._changes(self._since(ended), at_most)
-            if touched is not None:
-                for one in ended:
-                    if one.is_untouched(touched):
-                        self._note_proven(one)
-                if ended := [one for one in ended if one in self._open]:
-                    yield from self._prove(ended, touched)
-            elif at_most is not None:
+            query = self._since(ended)
+            if at_most is not None and ((yield from self._length(query)) or 0) > at_most:
                 return
-            touched = None
+            evidence = Slice(query, ALL_DATES, ALL_DATES, self._facts.page_size)
+            touched = yield from self._read_changes(evidence)
+            if evidence.is_one_answer:
+                yield from self._accept_untouched(touched)
+                self._note_proven(evidence)
+            if self._ended():
+                yield from self._prove(touched, evidence)
+            if evidence in self._open:
+                self._note_proven(evidence)
         raise self._unproven()
+
+    def _ended(self) -> list[Slice]:
+        """The slices that are read and not proven. A single answer needs no proof."""
+        for one in [one for one in self._open if one.pages.finished and one.is_one_answer and one.on_page is None]:
+            self._note_proven(one)
+        return [one for one in self._open if one.pages.finished]
+
+    def _accept_untouched(self, touched: Touched) -> Steps[None]:
+        """Note the slices as proven of which nothing was touched, as one answer tells."""
+        ended = [one for one in self._ended() if one.on_page is None or not one.is_one_answer]
+        if any(not one.pages.trusted for one in ended):
+            yield from self._note_deletions(touched, ended)
+        for one in ended:
+            one.tried = True
+            if one.is_untouched(touched):
+                self._note_proven(one)
 
     def _since(self, slices: Iterable[Slice]) -> dict[str, str]:
         """A query for all that was changed since the first of some slices was begun, whatever the clocks say."""
-        return self._changed_since(min(one.began for one in slices if one.began is not None))
+        return self._changed(min(one.began for one in slices if one.began) - self._lag - LATE)
 
-    def _changed_since(self, moment: dt.datetime) -> dict[str, str]:
-        return {**self._always(), "updated_or_created_since": utc_text(moment - self._lag - LATE)}
+    def _changed(self, since: dt.datetime) -> dict[str, str]:
+        return {**self._always(), "updated_or_created_since": utc_text(since)}
 
-    def _prove(self, slices: Sequence[Slice], touched: Touched) -> Steps[None]:
+    def _prove(self, touched: Touched, evidence: Slice) -> Steps[None]:
         """Prove slices in which something was touched, and look again where a row may have been missed."""
+        slices = sorted(self._ended(), key=lambda one: one is not evidence)
         totals = {}
         for one in slices:
             totals[one] = yield from self._length(one.params)
-        since = self._since(slices)["updated_or_created_since"]
-        if self._facts.tombstones:
-            yield from self._list(
-                _deletions(parse_utc(since)),
-                lambda taken: touched.note_keys(item.key for item in taken.items if item.key),
-            )
-        assert touched.began is not None
+        yield from self._note_deletions(touched, slices)
+        since = evidence.params["updated_or_created_since"]
         later: list[Change] = []
-        query = self._changed_since(touched.began)
-        yield from self._list(query, lambda taken: later.extend(_changes_of(taken.items, since)))
+        yield from self._list(self._since([evidence]), lambda taken: later.extend(_changes_of(taken.items, since)))
         tells = self._facts.tombstones or self._facts.keeps_deleted
         for one in slices:
             missed = partial(one.missed, totals[one], touched, later, tells_deletions=tells)
@@ -384,8 +383,22 @@ class ListReading(Reader):
                 yield from self._look_again(one, touched, since, missed)
             if missed() <= 0:
                 self._note_proven(one)
+            elif one is evidence:
+                return
             elif one.walks < WALKS and not touched.unknown(later):
+                one.before = touched
+                touched.note(later)
                 yield from self._read_again(one, afresh=not (tells and one.pages.trusted))
+
+    def _note_deletions(self, touched: Touched, slices: Sequence[Slice]) -> Steps[None]:
+        if self._facts.tombstones:
+            since = parse_utc(self._since(slices)["updated_or_created_since"])
+            told: list[tuple[str, Any]] = []
+            query = _deletions(since, self._facts.deleted_since_min)
+            yield from self._list(
+                query, lambda taken: told.extend((one.key, one.gone) for one in taken.items if one.key)
+            )
+            self._deletions_told = touched.note_deleted(told, self._deletions_told)
 
     def _read_again(self, slice_: Slice, *, afresh: bool) -> Steps[None]:
         logger.info("%s moved while it was read; reading %s again.", self._name, slice_)
@@ -607,9 +620,8 @@ class ListReading(Reader):
         if slice_.on_page is not None:
             slice_.on_page(taken)
         new = self._note(slice_, page)
-        was_trusted = slice_.pages.trusted
         slice_.take(number, envelope, [item.key for item in taken.items], new)
-        if was_trusted and not slice_.pages.trusted and envelope.total is not None:
+        if slice_.pages.lied:
             self._warn_of_total()
         if slice_.done is not None:
             self._rows_told += len(taken.items)

@@ -33,11 +33,13 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from source_sage.config import ALL_DATES, Window
 from source_sage.keys import Keys, hash_of
 from source_sage.pages import UNKNOWN, Envelope, Pages
+
+GONE: Final = "gone"
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class Touched:
         self._marks = Keys()
         self._days: Counter[dt.date | None] = Counter()
         self._made: Counter[dt.date | None] = Counter()
+        self._unsure = 0
 
     def note(self, changes: Iterable[Change]) -> None:
         """Note a page of the list of changes."""
@@ -82,17 +85,42 @@ class Touched:
                 self._made[one.day] += one.made
 
     def note_keys(self, keys: Iterable[str]) -> None:
-        """Note rows that were deleted, or that are known to be no others than those that were missed."""
+        """Note rows that are no others than those that were missed."""
         hashes = {hash_of(key) for key in keys}
         self.keys.add(hashes - self.keys.held(hashes))
+
+    def note_deleted(self, deleted: Iterable[tuple[str, Any]], told: frozenset[int]) -> frozenset[int]:
+        """Note rows that were deleted.
+
+        Args:
+            deleted: the key of each and when that was, as Sage says it.
+            told: the same of what was told before anything was noted here; what is inside all the same was restored.
+
+        Returns:
+            All that is told now, in that form.
+        """
+        marks = {hash((hash_of(key), when, GONE)): hash_of(key) for key, when in deleted}
+        hashes = set(marks.values())
+        self._unsure += len(self.keys.held({key for mark, key in marks.items() if mark not in told}))
+        self.keys.add(hashes - self.keys.held(hashes))
+        self._marks.add(marks.keys() - self._marks.held(marks))
+        return told.union(marks)
 
     def unknown(self, changes: Iterable[Change]) -> list[Change]:
         """Those of some changes that were not noted with this mark."""
         return [one for one in changes if not self._marks.held([hash((hash_of(one.key), one.mark))])]
 
+    def adds_to(self, other: Touched) -> bool:
+        """Tell whether something was touched that another one did not tell of."""
+        return self._marks.common(other._marks) < len(self._marks)
+
     def inside(self, days: Window) -> int:
-        """How many touched rows are inside some dates."""
-        return _inside(self._days, days)
+        """How many touched rows are inside some dates, at least."""
+        return max(0, _inside(self._days, days) - self._unsure)
+
+    def may_be_inside(self, days: Window) -> bool:
+        """Tell whether a touched row may be inside some dates."""
+        return _inside(self._days, days) > 0
 
     def made(self, days: Window) -> int:
         """How many of them were made since."""
@@ -120,6 +148,7 @@ class Slice:
         emitted: keys of the rows that left when they were seen here.
         walks: how often it was read.
         tried: somebody tried to prove it.
+        before: what was known to be touched before it was read.
         on_page: what is to be done with each page beside.
         leaves: its rows leave.
     """
@@ -132,6 +161,7 @@ class Slice:
         self.began: dt.datetime | None = None
         self.walks = 0
         self.tried = False
+        self.before = Touched()
         self.on_page: Callable[[Any], None] | None = None
         self.leaves = True
         self.emitted, self._elsewhere, self._kept_back = Keys(), Keys(), Keys()
@@ -196,7 +226,7 @@ class Slice:
     def is_one_answer(self) -> bool:
         """Tell whether it is a single answer that nothing speaks against."""
         pages = self.pages
-        return self.walks == 1 and pages.answered == pages.count == 1 and pages.trusted and not pages.short
+        return self.walks == 1 and pages.answered == 1 and not pages.lied and not pages.short
 
     @property
     def stood_still(self) -> bool:
@@ -213,13 +243,19 @@ class Slice:
         return all(total == self.first_total for total in self.pages.totals if total != UNKNOWN)
 
     def is_untouched(self, touched: Touched) -> bool:
-        """Tell whether it stood still, and no row of it was touched."""
-        is_empty_for_no_reason = not self.seen and bool(self.first_total)
-        return self.stood_still and not is_empty_for_no_reason and not self.concerns(touched)
+        """Tell whether it stood still, and no row of it was touched; without a `$total` to trust, no row at all.
+
+        Args:
+            touched: as one answer tells it after the last page; what was known before the first is left out.
+        """
+        if not self.seen and self.first_total:
+            return False
+        nothing_new = not touched.adds_to(self.before)
+        return self.stood_still and (nothing_new or (self.pages.trusted and not self.concerns(touched)))
 
     def concerns(self, touched: Touched) -> bool:
         """Tell whether a touched row is inside, or was seen."""
-        return bool(touched.inside(self.reach)) or self._seen_of(touched.keys) > 0
+        return touched.may_be_inside(self.reach) or self._seen_of(touched.keys) > 0
 
     def missed(self, total: int | None, touched: Touched, later: Sequence[Change], *, tells_deletions: bool) -> int:
         """How many rows were missed, at most; `touched` and `later` together hold everything that was touched.
