@@ -208,10 +208,14 @@ class Destination:
 
     Args:
         catalog: the configured catalog.
+        by_state: it keeps a row for good only when the next state of its stream has come, or the run has ended well:
+            the least that Airbyte promises. Otherwise each row is kept at once.
     """
 
-    def __init__(self, catalog: dict[str, Any]) -> None:
+    def __init__(self, catalog: dict[str, Any], *, by_state: bool = False) -> None:
         self._rows: dict[str, dict[tuple[Any, ...], Row]] = {}
+        self._by_state = by_state
+        self._waiting: dict[str, list[Row]] = {}
         self.select(catalog)
         self._fresh: set[str] = set()
         self.state: dict[str, Message] = {}
@@ -225,13 +229,29 @@ class Destination:
     def begin(self) -> None:
         """A new run begins: streams that come whole are emptied at their first row."""
         self._fresh = {name for name, one in self._streams.items() if one["sync_mode"] == "full_refresh"}
+        self._waiting.clear()
 
     def take(self, message: Message) -> None:
         """Take one message of the source."""
         if message["type"] == "RECORD":
-            self._upsert(message["record"]["stream"], message["record"]["data"])
+            name, row = message["record"]["stream"], message["record"]["data"]
+            if self._by_state:
+                self._waiting.setdefault(name, []).append(row)
+            else:
+                self._upsert(name, row)
         elif message["type"] == "STATE":
-            self.state[message["state"]["stream"]["stream_descriptor"]["name"]] = message["state"]
+            name = message["state"]["stream"]["stream_descriptor"]["name"]
+            self._keep(name)
+            self.state[name] = message["state"]
+
+    def end(self) -> None:
+        """The run has ended well: what no state covers is kept too."""
+        for name in list(self._waiting):
+            self._keep(name)
+
+    def _keep(self, name: str) -> None:
+        for row in self._waiting.pop(name, ()):
+            self._upsert(name, row)
 
     def _upsert(self, name: str, row: Row) -> None:
         if name in self._fresh:

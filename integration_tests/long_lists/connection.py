@@ -30,6 +30,7 @@ class Sync:
         requests: what it asked for, lists alone.
         killed: it did not end by itself.
         records: how many left, by stream.
+        states_at: after how many records and states each state left.
         silence: the longest time between two messages, by the double's clock.
     """
 
@@ -37,7 +38,7 @@ class Sync:
     requests: list[Asked] = field(default_factory=list)
     killed: bool = False
     records: Counter[str] = field(default_factory=Counter)
-    states: int = 0
+    states_at: list[int] = field(default_factory=list)
     silence: float = 0.0
 
     def asked(self, name: str) -> list[Asked]:
@@ -90,7 +91,7 @@ class Connection:
             if mode == "full_refresh":
                 one["sync_mode"], one["destination_sync_mode"] = "full_refresh", "overwrite"
         self.catalog = catalog
-        self.destination = Destination(catalog)
+        self.destination = Destination(catalog, by_state=True)
         self.every_row = EveryRow(catalog)
         # Which request was the last before the rows now in `every_row` began to come.
         self._emptied_at = dict.fromkeys(names, 0)
@@ -142,9 +143,9 @@ class Connection:
             if message["type"] == "RECORD":
                 sync.records[message["record"]["stream"]] += 1
             elif message["type"] == "STATE":
-                sync.states += 1
+                sync.states_at.append(sync.records.total() + len(sync.states_at))
             if message["type"] in ("RECORD", "STATE"):
-                if sync.records.total() + sync.states - 1 == die_after_messages:
+                if sync.records.total() + len(sync.states_at) - 1 == die_after_messages:
                     sage.dead.set()
                     raise Killed
                 self.destination.take(message)
@@ -169,6 +170,8 @@ class Connection:
         sync.killed = sage.dead.is_set()
         if sync.killed:
             _wait_for(set(threading.enumerate()) - before)
+        elif sync.output.failure is None:
+            self.destination.end()
         sync.requests = list(sage.requests)
         self.syncs.append(sync)
         if not sync.killed:
