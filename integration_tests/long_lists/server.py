@@ -102,6 +102,10 @@ class Call:
         """It asks for the list itself."""
         return not (self.is_about_deletions or self.is_about_changes)
 
+    def view(self) -> Any:
+        """The numbers of all rows that its filters let pass, in order, before anything is done to them."""
+        return self.book.select(_wanted(self.book, self.params))
+
 
 Hook = Callable[[Call], Reply | None]
 
@@ -136,7 +140,7 @@ class LongSage:
         self.clock = BooksClock(now)
         self.seconds_a_request = 0.0 if now == "real" else seconds_a_request
         self.echoes_business = True
-        self.has_date_header = True
+        self.date_header_ahead: float | None = 0.0
         self.months_asked: list[dict[str, str]] = []
         self.requests: list[Asked] = []
         self.other_requests: list[str] = []
@@ -336,8 +340,8 @@ class LongSage:
             f"Content-Type: {reply.content_type}",
             f"Content-Length: {sum(map(len, body))}",
         ]
-        if self.has_date_header:
-            lines.append(f"Date: {self.clock.http_date()}")
+        if self.date_header_ahead is not None:
+            lines.append(f"Date: {self.clock.http_date(self.date_header_ahead)}")
         if self.echoes_business and business:
             lines.append(f"X-Business: {business}")
         lines += [f"{name}: {value}" for name, value in reply.headers]

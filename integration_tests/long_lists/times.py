@@ -71,6 +71,6 @@ class BooksClock(Clock):
         self.slept += seconds
         self.advance(seconds)
 
-    def http_date(self) -> str:
-        """For the `Date` header."""
-        return formatdate(self.seconds(), usegmt=True)
+    def http_date(self, ahead: float) -> str:
+        """For the `Date` header, which may be ahead of what rows are stamped with."""
+        return formatdate(self.seconds() + ahead, usegmt=True)
