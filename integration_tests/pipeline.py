@@ -1,13 +1,14 @@
-"""A connection as Airbyte runs it: one sandbox, one destination, syncs that may die, and the comparison at the end."""
+"""A connection as Airbyte runs it: one sandbox, two destinations, syncs that may die, and the comparison at the end."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from integration_tests.harness import Destination, Message, Output, Row, catalog_of, discover, run
+from integration_tests.harness import Destination, EveryRow, Message, Output, Row, catalog_of, discover, run
 from integration_tests.sandbox import Company, Sandbox
 from integration_tests.sandbox.requestlog import Logged
 from integration_tests.test_streams import EVERY_STREAM, unequal
@@ -64,7 +65,7 @@ def page_size(rows: int) -> Iterator[None]:
 
 
 class Pipeline:
-    """One connection.
+    """One connection. After each sync, killed ones too, it is looked at whether a key left twice in it.
 
     Args:
         box: the sandbox, started.
@@ -79,12 +80,14 @@ class Pipeline:
         self.clock = SandboxClock(box, ahead)
         self.select(names)
         self.destination = Destination(self.catalog)
+        self.every_row = EveryRow(self.catalog)
 
     def select(self, names: Iterable[str] | None) -> None:
         """Change the connection's streams; the destination keeps what it has."""
         self.catalog = catalog_of(discover(self.config), names)
         if hasattr(self, "destination"):
             self.destination.select(self.catalog)
+            self.every_row.select(self.catalog)
 
     def sync(
         self,
@@ -116,15 +119,17 @@ class Pipeline:
                     if left < 0:
                         raise Killed
                 self.destination.take(message)
+                self.every_row.take(message)
             output.messages.append(message)
             seen(message)
 
         self.destination.begin()
         state = None if full else self.destination.saved() or None
-        try:
-            return run("read", self.config, catalog=self.catalog, state=state, clock=self.clock, seen=take)
-        except Killed:
-            return output
+        self.every_row.begin(state)
+        with contextlib.suppress(Killed):
+            output = run("read", self.config, catalog=self.catalog, state=state, clock=self.clock, seen=take)
+        self.every_row.assert_once()
+        return output
 
     def asked(self, name: str) -> list[Logged]:
         """The last sync's requests for one list."""
