@@ -79,11 +79,10 @@ def covered_by_sign_in(
     while (number := pages.wanted()) is not None:
         params = {"page": str(number), "items_per_page": str(BUSINESSES_A_PAGE), **(filters or {})}
         body = transport.get("/businesses", params, dict, list_expected=True, tries=tries, tally=tally).taken
-        known = len(found)
         for item in body["$items"]:
             if isinstance(item, dict) and item.get("id"):
                 found[str(item["id"])] = Business(str(item["id"]), str(item.get("displayed_as") or ""))
-        pages.take(number, Envelope.of(body), len(found) - known)
+        pages.take(number, Envelope.of(body))
     return list(found.values())
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-# So many pages one after the other of which every row was there before are a repetition, however they are numbered.
+# So many pages one after the other that hold what another page held are a repetition, however they are numbered.
 REPEATED_AT_MOST: Final = 10
 UNKNOWN: Final = -1
 
@@ -24,7 +24,7 @@ class Envelope:
 
     Attributes:
         count: how many records it holds.
-        signature: the same for a page of the same records in the same order.
+        signature: the same for a page of the same records.
         number, total: `$page` and `$total`; None if Sage did not say.
         has_next: there is a `$next`.
     """
@@ -36,13 +36,13 @@ class Envelope:
     has_next: bool
 
     @classmethod
-    def of(cls, body: Mapping[str, Any]) -> Envelope:
-        """The envelope of an answer whose `$items` is a list."""
+    def of(cls, body: Mapping[str, Any], excess: int = 0) -> Envelope:
+        """The envelope of an answer whose `$items` is a list; `$total` is known to be too high by `excess`."""
         items = body["$items"]
-        signature = hash(tuple(map(identity, items)))
-        return cls(
-            len(items), signature, _number(body.get("$page")), _number(body.get("$total")), bool(body.get("$next"))
-        )
+        signature = hash(frozenset(map(identity, items)))
+        total = _number(body.get("$total"))
+        told = None if total is None else max(0, total - excess)
+        return cls(len(items), signature, _number(body.get("$page")), told, bool(body.get("$next")))
 
 
 class Pages:
@@ -65,6 +65,7 @@ class Pages:
         self._under_way = 0
         self._ended = False
         self._repeated = 0
+        self._signatures: set[int] = set()
         self._last: tuple[int, Envelope] | None = None
         self.count = 1
         self.answered = 0
@@ -90,23 +91,18 @@ class Pages:
         self._under_way += 1
         return self._next - 1
 
-    def take(self, number: int, page: Envelope, new: int) -> None:
-        """Note an answer.
-
-        Args:
-            number: the page that was asked for.
-            page: what came.
-            new: how many of its rows were not on an earlier page.
-        """
+    def take(self, number: int, page: Envelope) -> bool:
+        """Note an answer: the page that was asked for, and what came. Tells whether that is in the list."""
         self._under_way -= 1
-        self._repeated = 0 if new else self._repeated + 1
+        self._repeated = self._repeated + 1 if page.signature in self._signatures else 0
+        self._signatures.add(page.signature)
         if number == 1 and page.count and self._is_no_full_page(page):
             self._size = page.count  # what Sage really gives
         due = self._due(number, page.total)
         if self._is_past_the_end(number, page, due):
             self._ended = True
             self.lied = self.lied or bool(due) or number - 1 in self.short
-            return
+            return False
         self.answered += 1
         self.totals.extend([UNKNOWN] * (number - len(self.totals)))
         self.totals[number - 1] = UNKNOWN if page.total is None else page.total
@@ -120,6 +116,7 @@ class Pages:
             self.count = max(self.count, -(-page.total // self._size))
         if not self._under_way and self._next > self.count and not self._agree():
             self.count = self._next
+        return True
 
     def _is_no_full_page(self, page: Envelope) -> bool:
         due = self._due(1, page.total) or 0

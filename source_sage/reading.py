@@ -51,6 +51,8 @@ SLICES_AT_ONCE: Final = 3
 TOUCHED_AT_MOST: Final = 1_000
 # A long list of changes is read by dates anew rather than without checkpoints if it is this part of the whole list.
 PART_WORTH_ALL: Final = 4
+# Answers that come side by side are not in the order of the pages: so far from the place where the list has moved.
+PAGES_AROUND: Final = 12
 TRIES_BEFORE_SHRINKING: Final = 3
 SMALLEST_PAGE: Final = 25
 MOST_PATIENCE: Final = 64
@@ -101,13 +103,16 @@ class ListReading(Reader):
         # The keys that have left by no slice that is still open.
         self._left = Keys()
         self._open: list[Slice] = []
+        self._settled: list[Slice] = []
         self._proven = 0
         self._began: dt.datetime | None = None
         self._lag = OVERLAP
-        self._dates_are_inclusive = False
+        # Which of from_date and to_date Sage counts in, as far as an answer has shown.
+        self._inclusive: set[str] = set()
         self._gone_since: str | None = None
         self._rows_told = 0
         self._warned = False
+        self._excess = 0
         self._deletions_told: frozenset[int] = frozenset()
         self._latest = task.clock.now()
         checkpoint = task.checkpoint
@@ -163,7 +168,7 @@ class ListReading(Reader):
             self._whole = Whole.of(window, "", [])
         if window.start is None or window.end is None or window.start <= window.end:
             yield from self._read_slices(self._always(), left_of(window, self._whole.ranges))
-            yield from self._settle_still()
+            yield from self._settle_by_date()
         self._reach_the_end()
 
     def _catch_up(self, since: dt.datetime) -> Steps[None]:
@@ -226,7 +231,7 @@ class ListReading(Reader):
             page = yield from self._page(slice_.params, 1)
             total = page.taken[0].total or 0
             is_long = cut and self._facts.dates and total > SHORT_LIST
-            if is_long and (yield from self._may_be_cut(base, slice_, window, page)):
+            if is_long and (yield from self._may_be_cut(base, slice_, page)):
                 self._note(None, page)
                 yield from self._cut(base, Cutter(window, total, self._days(page), self._task.clock.now().date()))
             else:
@@ -236,12 +241,9 @@ class ListReading(Reader):
             if any(not one.pages.finished for one in self._open):
                 yield from self._prove_ended()
 
-    def _may_be_cut(self, base: Mapping[str, str], slice_: Slice, window: Window, page: Answer[Page]) -> Steps[bool]:
-        """Tell whether all rows of a list have dates, and find out whether Sage counts the first and last days in."""
-        if days := [] if self._dates_are_inclusive else self._days(page):
-            day = days[0].isoformat()
-            self._dates_are_inclusive = bool((yield from self._length({**base, "from_date": day, "to_date": day})))
-        if window != ALL_DATES:
+    def _may_be_cut(self, base: Mapping[str, str], slice_: Slice, page: Answer[Page]) -> Steps[bool]:
+        """Tell whether all rows of a list have dates: without, they may be hidden by each question for dates."""
+        if slice_.days != ALL_DATES:
             return True
         total = page.taken[0].total
         for _ in range(2):
@@ -270,8 +272,9 @@ class ListReading(Reader):
         if not self._facts.dates:
             return Slice(base, ALL_DATES, ALL_DATES, self._facts.page_size, window)
         # A day more on each side: whether Sage counts these days in is not known (API.md, 1.7).
-        exact = self._dates_are_inclusive and not self._facts.by_date
-        reach = window if exact else Window(_before(window.start), _after(window.end))
+        first = window.start if "from_date" in self._inclusive else _before(window.start)
+        last = window.end if "to_date" in self._inclusive else _after(window.end)
+        reach = Window(first, last)
         dates = {"from_date": reach.start, "to_date": reach.end}
         params = {**base, **{name: day.isoformat() for name, day in dates.items() if day is not None}}
         return Slice(params, window, reach, self._facts.page_size, window)
@@ -379,7 +382,7 @@ class ListReading(Reader):
         tells = self._facts.tombstones or self._facts.keeps_deleted
         for one in slices:
             missed = partial(one.missed, totals[one], touched, later, tells_deletions=tells)
-            if missed() > 0 and one.walks == 1:
+            if missed() > len(touched.unknown(later)) and not one.looked_at:
                 yield from self._look_again(one, touched, since, missed)
             if missed() <= 0:
                 self._note_proven(one)
@@ -411,10 +414,12 @@ class ListReading(Reader):
         These are the pages that came short or beside which `$total` changed; then the place up to which the list has
         moved since its pages were answered, which halving finds if it moved once.
         """
+        slice_.looked_at = True
         looked: dict[int, bool] = {}
+        most = slice_.pages.count // 3 + 2
 
         def look(number: int) -> Steps[None]:
-            if number in looked or not 1 <= number <= slice_.pages.count:
+            if number in looked or not 1 <= number <= slice_.pages.count or len(looked) >= most:
                 return
             page = yield from self._page(slice_.params, number)
             items = page.taken[1].items
@@ -423,17 +428,17 @@ class ListReading(Reader):
             self._note(slice_, page)
 
         for number in slice_.doubtful():
-            if missed() <= 0 or 2 * len(looked) > slice_.pages.count:
-                break
-            yield from look(number)
+            if missed() > 0:
+                yield from look(number)
         low, high = 1, slice_.pages.count + 1
-        while missed() > 0 and high - low > 1:
+        while missed() > 0 and high - low > 1 and len(looked) < most:
             middle = (low + high) // 2
             yield from look(middle)
             low, high = (middle, high) if looked[middle] else (low, middle)
-        for number in (low, low + 1, low - 1, low + 2):
-            if missed() > 0:
-                yield from look(number)
+        for away in range(PAGES_AROUND):
+            for number in (low + away, low - away):
+                if missed() > 0:
+                    yield from look(number)
 
     def _settle_still(self) -> Steps[None]:
         """See that lists that cannot be asked for changes stood still; what did not is read once more."""
@@ -444,11 +449,61 @@ class ListReading(Reader):
                     raise self._unproven()
             self._note_proven(one)
 
+    def _settle_by_date(self) -> Steps[None]:
+        """Ask once more how long each slice is, and look for what has entered meanwhile."""
+        slices = [*self._settled, *self._open]
+        if len(slices) == 1 and slices[0].is_one_answer:
+            self._note_proven(slices[0])
+            return
+        for one in slices:
+            is_open = one in self._open
+            total = (yield from self._length(one.params)) if one.pages.trusted else None
+            entered = 0 if total is None else total - one.seen
+            if entered > 0:
+                entered -= yield from self._look_for_new(one, entered)
+            if entered > 0 or (is_open and (entered or not one.pages.trusted) and not one.stood_still):
+                yield from self._read_again_by_date(one)
+            elif is_open:
+                self._note_proven(one)
+
+    def _read_again_by_date(self, slice_: Slice) -> Steps[None]:
+        if slice_ not in self._open:
+            self._open.append(slice_)
+        yield from self._read_again(slice_, afresh=True)
+        if not slice_.stood_still:
+            raise self._unproven()
+        self._note_proven(slice_)
+
+    def _look_for_new(self, slice_: Slice, wanted: int) -> Steps[int]:
+        """Look for rows that have entered: at the end, else where the list begins to have moved; gives how many."""
+        found = 0
+        looked: dict[int, bool] = {}
+
+        def look(number: int) -> Steps[None]:
+            nonlocal found
+            page = yield from self._page(slice_.params, number)
+            looked[number] = slice_.is_moved(number, [item.key for item in page.taken[1].items])
+            found += self._note(slice_ if slice_ in self._open else None, page)
+
+        # What has entered moves the pages from its own one to the last that was answered before.
+        low, high = 1, next(slice_.doubtful(), slice_.pages.count)
+        yield from look(slice_.pages.count)
+        while found < wanted and low < high:
+            middle = (low + high) // 2
+            yield from look(middle)
+            low, high = (low, middle) if looked[middle] else (middle + 1, high)
+        for number in (low, low - 1, low + 1):
+            if found < wanted and number not in looked and 0 < number <= slice_.pages.count:
+                yield from look(number)
+        return found
+
     def _note_proven(self, slice_: Slice) -> None:
         self._open.remove(slice_)
-        self._left.absorb(slice_.emitted)
+        if self._facts.by_date:
+            self._settled.append(slice_)
+        self._left.absorb(slice_.settle())
         if slice_.done is not None and self._whole is not None:
-            self._proven += 1
+            self._proven += slice_.pages.count > 1
             self._whole = self._whole.with_done(merged([*self._whole.ranges, slice_.done]))
             self._leave_checkpoint()
 
@@ -522,6 +577,7 @@ class ListReading(Reader):
         self._ask_page(params, number, came.append)
         while not came:
             yield from self.turn()
+        self._learn_of_dates(params, came[0])
         return came[0]
 
     def _length(self, params: Mapping[str, str]) -> Steps[int | None]:
@@ -576,7 +632,7 @@ class ListReading(Reader):
         task = self._task
 
         def take(body: dict[str, Any]) -> Page:
-            return Envelope.of(body), self._taken(body["$items"], gone_since)
+            return Envelope.of(body, self._excess), self._taken(body["$items"], gone_since)
 
         return task.transport.get(
             self._facts.path,
@@ -619,33 +675,33 @@ class ListReading(Reader):
             slice_.began = page.moment - dt.timedelta(seconds=page.took)
         if slice_.on_page is not None:
             slice_.on_page(taken)
-        new = self._note(slice_, page)
-        slice_.take(number, envelope, [item.key for item in taken.items], new)
-        if slice_.pages.lied:
-            self._warn_of_total()
+        self._note(slice_, page)
+        slice_.take(number, envelope, [item.key for item in taken.items])
+        if slice_.pages.lied and slice_.pages.finished:
+            self._note_wrong_total(slice_)
         if slice_.done is not None:
             self._rows_told += len(taken.items)
             self._task.tally.note_page(self._rows_told, envelope.total, self._facts.page_size)
 
     def _note(self, slice_: Slice | None, page: Answer[Page]) -> int:
-        """Emit the rows of a page that have not left in this run; gives how many were not seen in its slice before."""
+        """Emit the rows of a page that have not left in this run; gives how many."""
         taken = page.taken[1]
         self._note_moment(page)
         hashes = {hash_of(item.key) for item in taken.items if item.key is not None}
         if slice_ is not None and not slice_.leaves:
-            return len(slice_.see(hashes, (), ()))
+            slice_.see(hashes, (), ())
+            return 0
         leaving = {hash_of(key): key for key in taken.leaving}
         left = self._has_left(hashes | leaving.keys())
         again = {key for one, key in leaving.items() if one in left}
         if slice_ is None:
             self._left.add(leaving.keys() - left)
-            new = 0
         else:
-            new = len(slice_.see(hashes, leaving, left - slice_.emitted.held(left)))
+            slice_.see(hashes, leaving, left - slice_.emitted.held(left))
         self._task.tally.note_rows(len(leaving) - len(again), extremes(item.changed for item in taken.items))
         records = [one.without(again) for one in taken.records] if again else taken.records
         self._task.hand_on(Batch(records))
-        return new
+        return len(leaving) - len(again)
 
     def _has_left(self, hashes: Collection[int]) -> set[int]:
         """Those of some keys that have left in this run."""
@@ -666,6 +722,11 @@ class ListReading(Reader):
             if -OVERLAP < behind < self._lag:
                 self._lag = max(behind, dt.timedelta(0))
 
+    def _learn_of_dates(self, params: Mapping[str, str], page: Answer[Page]) -> None:
+        if not self._facts.by_date:  # a time in UTC: its day may be another one at Sage
+            days = {day.isoformat() for day in self._days(page)}
+            self._inclusive.update(name for name in ("from_date", "to_date") if params.get(name) in days)
+
     def _days(self, page: Answer[Page]) -> list[dt.date]:
         return [day for item in page.taken[1].items if (day := day_of(item.date))]
 
@@ -676,9 +737,11 @@ class ListReading(Reader):
         sort = {"sort": "created_at:asc"} if self._facts.sort else {}
         return {"attributes": attributes, **sort, **self._facts.query}
 
-    def _warn_of_total(self) -> None:
+    def _note_wrong_total(self, slice_: Slice) -> None:
+        """Say once that `$total` is wrong; if it is too high by as many rows each time, it is right less these."""
         if not self._warned:
             self._warned = True
+            self._excess = slice_.excess
             logger.warning(
                 "%s: Sage's count of the rows ($total) is not the length of the list; it is read to its real end.",
                 self._name,

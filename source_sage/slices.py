@@ -148,6 +148,7 @@ class Slice:
         emitted: keys of the rows that left when they were seen here.
         walks: how often it was read.
         tried: somebody tried to prove it.
+        looked_at: pages of it were asked for again.
         before: what was known to be touched before it was read.
         on_page: what is to be done with each page beside.
         leaves: its rows leave.
@@ -160,12 +161,13 @@ class Slice:
         self.days, self.reach, self.done = days, reach, done
         self.began: dt.datetime | None = None
         self.walks = 0
-        self.tried = False
+        self.tried = self.looked_at = False
         self.before = Touched()
         self.on_page: Callable[[Any], None] | None = None
         self.leaves = True
         self.emitted, self._elsewhere, self._kept_back = Keys(), Keys(), Keys()
         self._nameless = 0
+        self._settled: int | None = None
         self._size = size
         self.begin_again()
 
@@ -185,33 +187,35 @@ class Slice:
         self.walks += 1
         if not afresh:
             return Keys()
-        forgotten, self.emitted, self._elsewhere, self._kept_back = self.emitted, Keys(), Keys(), Keys()
-        self._nameless, self.began = 0, None
+        forgotten = self.settle()
+        self._nameless, self.began, self._settled = 0, None, None
         return forgotten
 
-    def see(self, hashes: Collection[int], leaving: Collection[int], elsewhere: Collection[int]) -> set[int]:
+    def settle(self) -> Keys:
+        """Keep of what was seen how many rows it was; gives the keys of those that have left."""
+        self._settled = self.seen
+        emitted, self.emitted, self._elsewhere, self._kept_back = self.emitted, Keys(), Keys(), Keys()
+        return emitted
+
+    def see(self, hashes: Collection[int], leaving: Collection[int], elsewhere: Collection[int]) -> None:
         """Note rows that were seen.
 
         Args:
             hashes: of all keys on a page.
             leaving: those of the rows that would leave.
             elsewhere: those of them that have left by another slice.
-
-        Returns:
-            Those that were not seen before.
         """
-        known = self.emitted.held(hashes) | self._elsewhere.held(hashes) | self._kept_back.held(hashes)
         self.emitted.add(set(leaving).difference(elsewhere, self.emitted.held(leaving)))
-        new = set(hashes) - known
+        new = set(hashes) - self._held(hashes)
         self._elsewhere.add(new.intersection(elsewhere))
-        self._kept_back.add(new.difference(elsewhere, leaving))
-        return new
+        self._kept_back.add(new.difference(elsewhere))
 
-    def take(self, number: int, page: Envelope, keys: Sequence[str | None], new: int) -> None:
-        """Note a page that was asked for in its turn; `new` of its rows were not seen before."""
+    def take(self, number: int, page: Envelope, keys: Sequence[str | None]) -> None:
+        """Note a page that was asked for in its turn."""
         if self.first_total is None:
             self.first_total = page.total
-        self.pages.take(number, page, new)
+        if not self.pages.take(number, page):
+            return
         self._heads.extend([0] * (number - len(self._heads)))
         self._heads[number - 1] = hash_of(keys[0]) if keys else 0
         self._rows += page.count
@@ -220,7 +224,14 @@ class Slice:
     @property
     def seen(self) -> int:
         """How many rows were seen."""
+        if self._settled is not None:
+            return self._settled
         return len(self.emitted) + len(self._elsewhere) + len(self._kept_back) + self._nameless
+
+    @property
+    def excess(self) -> int:
+        """How many rows more `$total` told of than there were; 0 where it was not the same in every answer."""
+        return max(0, (self.first_total or 0) - self._rows) if self._same_total and self.seen else 0
 
     @property
     def is_one_answer(self) -> bool:
