@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,7 @@ from source_sage import streams
 from source_sage.clock import Clock
 
 LONG_AGO, FAR_OFF = "0001-01-01", "9999-12-31"
+SECONDS_TO_END = 30
 
 
 class Killed(BaseException):
@@ -121,9 +123,13 @@ class Pipeline:
 
         self.destination.begin()
         state = None if full else self.destination.saved() or None
+        others = set(threading.enumerate())
         try:
             return run("read", self.config, catalog=self.catalog, state=state, clock=self.clock, seen=take)
         except Killed:
+            # A process that is gone asks for nothing more; here its threads must first be through.
+            for thread in set(threading.enumerate()) - others:
+                thread.join(SECONDS_TO_END)
             return output
 
     def asked(self, name: str) -> list[Logged]:
