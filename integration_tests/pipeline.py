@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +16,7 @@ from source_sage import streams
 from source_sage.clock import Clock
 
 LONG_AGO, FAR_OFF = "0001-01-01", "9999-12-31"
+SECONDS_TO_END = 30
 
 
 class Killed(BaseException):
@@ -126,8 +127,13 @@ class Pipeline:
         self.destination.begin()
         state = None if full else self.destination.saved() or None
         self.every_row.begin(state)
-        with contextlib.suppress(Killed):
+        others = set(threading.enumerate())
+        try:
             output = run("read", self.config, catalog=self.catalog, state=state, clock=self.clock, seen=take)
+        except Killed:
+            # A process that is gone asks for nothing more; here its threads must first be through.
+            for thread in set(threading.enumerate()) - others:
+                thread.join(SECONDS_TO_END)
         self.every_row.assert_once()
         return output
 
