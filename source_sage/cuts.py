@@ -17,7 +17,7 @@ SHORT_LIST: Final = 5_000
 FIRST_SLICE: Final = 2_000
 LONGEST_SLICE: Final = 20_000
 # Part of what may be in a slice that is aimed at, so that few guesses are too long.
-AIM: Final = 0.75
+AIM: Final = 0.85
 MOST_TIMES_AS_MANY_DAYS: Final = 8
 RECKONED_AT_MOST: Final = 3
 BEFORE_ALL: Final = 0
@@ -121,7 +121,8 @@ class Cutter:
             limit: how many rows a slice may hold.
         """
         first, last = _first(self.asked), _last(self.asked)
-        self._newest = max([self._newest, *(day.toordinal() for day in days)])
+        seen = [day.toordinal() for day in days]
+        self._newest = max([self._newest, *seen])
         length = self._length(first, last)
         if rows > limit and first < last and last > BEFORE_ALL + 1:
             self._too_long = last
@@ -130,8 +131,11 @@ class Cutter:
                 # So many rows are older than any that was seen; as dense as the later ones they begin here.
                 back = rows / max(self._all - rows, 1) * max(self._newest - last, 1)
                 self._oldest = max(BEFORE_ALL + 2, last - max(1, round(back)) * 2 ** max(0, self._tries - 3))
-            # Where dates are uneven, reckoning goes wrong again and again: then half of what was too long.
-            self._days = self._aim(length, rows, limit) if self._tries <= RECKONED_AT_MOST else length / 2
+            # Often there is nothing before the oldest row that was seen. Where dates are uneven, reckoning goes wrong
+            # again and again: then half of what was too long.
+            empty = max(0, min([day for day in seen if day >= first], default=first) - first) if first else 0
+            aimed = empty + self._aim(max(1, length - empty), rows, limit)
+            self._days = aimed if self._tries <= RECKONED_AT_MOST else length / 2
             return False
         if first > BEFORE_ALL:
             self._days = min(self._aim(length, rows, limit), MOST_TIMES_AS_MANY_DAYS * length)

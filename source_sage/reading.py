@@ -40,13 +40,17 @@ logger = logging.getLogger("airbyte.source-sage")
 # Longer than a change may take to show up, and than Sage's clocks and this machine's may be apart.
 OVERLAP: Final = dt.timedelta(minutes=10)
 # Longer than a change may take to show up while a list is read.
-LATE: Final = dt.timedelta(seconds=90)
+LATE: Final = dt.timedelta(seconds=75)
 LATE_EDITS: Final = dt.timedelta(days=90)
+END_OF_TIME: Final = dt.datetime(2999, 1, 1, tzinfo=dt.UTC)
 SECOND: Final = dt.timedelta(seconds=1)
 DAY: Final = dt.timedelta(days=1)
 WALKS: Final = 3
+GROWTH: Final = 1.5
 PROOFS: Final = 6
-SLICES_AT_ONCE: Final = 3
+PROOFS_ON_THE_WAY: Final = 2
+WALKS_OF_CHANGES: Final = 6
+SLICES_AT_ONCE: Final = 2
 # A proof before the end is put off if more rows than this were changed lately.
 TOUCHED_AT_MOST: Final = 1_000
 # A long list of changes is read by dates anew rather than without checkpoints if it is this part of the whole list.
@@ -259,7 +263,7 @@ class ListReading(Reader):
                 yield from self.turn()
                 yield from self._prove_ended()
                 continue
-            limit = min(FIRST_SLICE * 2 ** min(self._proven, 10), LONGEST_SLICE)
+            limit = min(int(FIRST_SLICE * GROWTH ** min(self._proven, 10)), LONGEST_SLICE)
             slice_ = self._slice(base, cutter.propose(limit))
             page = yield from self._page(slice_.params, 1)
             if cutter.fits(page.taken[0].total or 0, self._days(page), limit):
@@ -288,6 +292,22 @@ class ListReading(Reader):
     def _finish(self, slice_: Slice) -> Steps[None]:
         while not slice_.pages.finished:
             yield from self.turn()
+        yield from self._learn_of_total(slice_)
+
+    def _learn_of_total(self, slice_: Slice) -> Steps[None]:
+        """Where `$total` is wrong, say so once; where it tells of as many rows too many in an empty list, it is right
+        less these."""
+        if slice_.excess and not self._warned:
+            self._warned = True
+            logger.warning(
+                "%s: Sage's count of the rows ($total) is not the length of the list; it is read to its real end.",
+                self._name,
+            )
+            self._excess = slice_.excess
+            if not slice_.seen:
+                nothing = self._changed(END_OF_TIME) if self._facts.changes else {}
+                self._excess = ((yield from self._length(nothing)) or 0) if nothing else 0
+        slice_.correct_totals(self._excess)
 
     def _prove_ended(self) -> Steps[None]:
         """Prove the slices that have ended, if it costs little; what is proven here is a checkpoint."""
@@ -304,17 +324,21 @@ class ListReading(Reader):
         self._gone_since = "" if self._old is not None else None
         slice_ = Slice(self._changed(since), ALL_DATES, ALL_DATES, self._facts.page_size)
         touched = yield from self._read_changes(slice_)
-        if slice_.is_one_answer:
+        if touched is not None and slice_.is_one_answer:
             yield from self._accept_untouched(touched)
             self._note_proven(slice_)
         yield from self._settle()
 
-    def _read_changes(self, slice_: Slice) -> Steps[Touched]:
-        """Read a list of changes, whose rows leave."""
+    def _read_changes(self, slice_: Slice, at_most: int | None = None) -> Steps[Touched | None]:
+        """Read a list of changes, whose rows leave; None if it is longer than `at_most`."""
         touched = Touched()
         since = slice_.params["updated_or_created_since"]
         slice_.on_page = lambda taken: touched.note(_changes_of(taken.items, since))
-        self._open.append(slice_)
+        page = yield from self._page(slice_.params, 1)
+        if at_most is not None and (page.taken[0].total or 0) > at_most:
+            self._note(None, page)
+            return None
+        self._begin(slice_, page)
         yield from self._finish(slice_)
         touched.began = slice_.began
         return touched
@@ -328,15 +352,16 @@ class ListReading(Reader):
         Raises:
             AirbyteTracedException: one cannot be proven.
         """
-        for _ in range(PROOFS):
+        for _ in range(PROOFS if at_most is None else PROOFS_ON_THE_WAY):
+            for one in [one for one in self._open if one.pages.finished]:
+                yield from self._learn_of_total(one)
             ended = self._ended()
             if not ended:
                 return
-            query = self._since(ended)
-            if at_most is not None and ((yield from self._length(query)) or 0) > at_most:
+            evidence = Slice(self._since(ended), ALL_DATES, ALL_DATES, self._facts.page_size)
+            touched = yield from self._read_changes(evidence, at_most)
+            if touched is None:
                 return
-            evidence = Slice(query, ALL_DATES, ALL_DATES, self._facts.page_size)
-            touched = yield from self._read_changes(evidence)
             if evidence.is_one_answer:
                 yield from self._accept_untouched(touched)
                 self._note_proven(evidence)
@@ -344,7 +369,8 @@ class ListReading(Reader):
                 yield from self._prove(touched, evidence)
             if evidence in self._open:
                 self._note_proven(evidence)
-        raise self._unproven()
+        if at_most is None:
+            raise self._unproven()
 
     def _ended(self) -> list[Slice]:
         """The slices that are read and not proven. A single answer needs no proof."""
@@ -530,7 +556,7 @@ class ListReading(Reader):
         self._task.hand_on(Batch(self._task.emit(rows, deletions=True)))
 
     def _list(self, params: dict[str, str], on_page: Callable[[Taken], None]) -> Steps[None]:
-        """Read a list of changes or deletions of which no rows leave.
+        """Read a list of changes or deletions of which no rows leave; both only grow.
 
         Raises:
             AirbyteTracedException: it went on changing.
@@ -538,12 +564,12 @@ class ListReading(Reader):
         slice_ = Slice(params, ALL_DATES, ALL_DATES, self._facts.page_size)
         slice_.on_page, slice_.leaves = on_page, False
         self._open.append(slice_)
-        for _ in range(WALKS):
+        for _ in range(WALKS_OF_CHANGES):
             yield from self._finish(slice_)
             if slice_.is_one_answer or slice_.is_as_long_as_told:
                 self._open.remove(slice_)
                 return
-            slice_.begin_again(afresh=True)
+            slice_.begin_again()
         raise self._unproven()
 
     def _leave_checkpoint(self) -> None:
@@ -677,8 +703,6 @@ class ListReading(Reader):
             slice_.on_page(taken)
         self._note(slice_, page)
         slice_.take(number, envelope, [item.key for item in taken.items])
-        if slice_.pages.lied and slice_.pages.finished:
-            self._note_wrong_total(slice_)
         if slice_.done is not None:
             self._rows_told += len(taken.items)
             self._task.tally.note_page(self._rows_told, envelope.total, self._facts.page_size)
@@ -736,16 +760,6 @@ class ListReading(Reader):
             attributes = ",".join(name for name in self._facts.schema_["properties"] if name not in NOT_TO_ASK_FOR)
         sort = {"sort": "created_at:asc"} if self._facts.sort else {}
         return {"attributes": attributes, **sort, **self._facts.query}
-
-    def _note_wrong_total(self, slice_: Slice) -> None:
-        """Say once that `$total` is wrong; if it is too high by as many rows each time, it is right less these."""
-        if not self._warned:
-            self._warned = True
-            self._excess = slice_.excess
-            logger.warning(
-                "%s: Sage's count of the rows ($total) is not the length of the list; it is read to its real end.",
-                self._name,
-            )
 
 
 def _paged(params: Mapping[str, str], page: int, size: int) -> dict[str, str]:

@@ -159,7 +159,7 @@ class _Section:
         unnamed = [name for name, tally in read.items() if tally.unnamed]
         self.folded = [
             *self._rest(rest, brief),
-            *(_folded(f"answers that named no business: {_list(unnamed)}") if unnamed else []),
+            *(_folded(f"answers that named no business (no header X-Business): {_list(unnamed)}") if unnamed else []),
             *self._refusals(),
             *self._failures(len(tallies)),
         ]

@@ -70,7 +70,7 @@ class Touched:
         self.began: dt.datetime | None = None
         self.keys = Keys()
         self._marks = Keys()
-        self._days: Counter[dt.date | None] = Counter()
+        self._days: dict[dt.date | None, array[int]] = {}
         self._made: Counter[dt.date | None] = Counter()
         self._unsure = 0
 
@@ -81,7 +81,7 @@ class Touched:
             if not self.keys.held([key]):
                 self.keys.add([key])
                 self._marks.add([hash((key, one.mark))])
-                self._days[one.day] += 1
+                self._days.setdefault(one.day, array("q")).append(key)
                 self._made[one.day] += one.made
 
     def note_keys(self, keys: Iterable[str]) -> None:
@@ -114,23 +114,23 @@ class Touched:
         """Tell whether something was touched that another one did not tell of."""
         return self._marks.common(other._marks) < len(self._marks)
 
+    def of(self, days: Window) -> Iterator[int]:
+        """The touched rows inside some dates."""
+        for day, keys in self._days.items():
+            if _is_inside(day, days):
+                yield from keys
+
     def inside(self, days: Window) -> int:
         """How many touched rows are inside some dates, at least."""
-        return max(0, _inside(self._days, days) - self._unsure)
-
-    def may_be_inside(self, days: Window) -> bool:
-        """Tell whether a touched row may be inside some dates."""
-        return _inside(self._days, days) > 0
+        return max(0, sum(len(keys) for day, keys in self._days.items() if _is_inside(day, days)) - self._unsure)
 
     def made(self, days: Window) -> int:
-        """How many of them were made since."""
-        return _inside(self._made, days)
+        """How many rows inside some dates were made since."""
+        return sum(count for day, count in self._made.items() if _is_inside(day, days))
 
 
-def _inside(counts: Mapping[dt.date | None, int], days: Window) -> int:
-    if days == ALL_DATES:
-        return sum(counts.values())
-    return sum(count for day, count in counts.items() if day is not None and days.holds(day))
+def _is_inside(day: dt.date | None, days: Window) -> bool:
+    return days == ALL_DATES or (day is not None and days.holds(day))
 
 
 class Slice:
@@ -167,6 +167,8 @@ class Slice:
         self.leaves = True
         self.emitted, self._elsewhere, self._kept_back = Keys(), Keys(), Keys()
         self._nameless = 0
+        self.first_total: int | None = None
+        self._last_total: int | None = None
         self._settled: int | None = None
         self._size = size
         self.begin_again()
@@ -183,7 +185,7 @@ class Slice:
         self.pages = Pages(self._size)
         self._heads = array("q")
         self._rows = 0
-        self.first_total: int | None = None
+        self.first_total = self._last_total = None
         self.walks += 1
         if not afresh:
             return Keys()
@@ -214,6 +216,7 @@ class Slice:
         """Note a page that was asked for in its turn."""
         if self.first_total is None:
             self.first_total = page.total
+        self._last_total = page.total
         if not self.pages.take(number, page):
             return
         self._heads.extend([0] * (number - len(self._heads)))
@@ -231,7 +234,17 @@ class Slice:
     @property
     def excess(self) -> int:
         """How many rows more `$total` told of than there were; 0 where it was not the same in every answer."""
-        return max(0, (self.first_total or 0) - self._rows) if self._same_total and self.seen else 0
+        wrong = self.pages.lied or self.pages.short
+        return max(0, (self.first_total or 0) - self._rows) if wrong and self._same_total else 0
+
+    def correct_totals(self, excess: int) -> None:
+        """Take back what `$total` told too much, if it is that."""
+        if excess and self.excess == excess:
+            self.pages.lied, self.pages.short = False, []
+            self.pages.totals = array(
+                "q", [max(0, one - excess) if one != UNKNOWN else one for one in self.pages.totals]
+            )
+            self.first_total = self._last_total = self._rows
 
     @property
     def is_one_answer(self) -> bool:
@@ -246,8 +259,9 @@ class Slice:
 
     @property
     def is_as_long_as_told(self) -> bool:
-        """The weaker test for a list of deletions, in which one row may be twice: what was deleted twice."""
-        return self._same_total and self._rows == self.first_total
+        """The test for a list that only grows: as many rows were seen as it holds now, or in a list of deletions, in
+        which one may be twice, as many as it held all the time."""
+        return self.seen == self._last_total or (self._same_total and self._rows == self.first_total)
 
     @property
     def _same_total(self) -> bool:
@@ -266,7 +280,7 @@ class Slice:
 
     def concerns(self, touched: Touched) -> bool:
         """Tell whether a touched row is inside, or was seen."""
-        return touched.may_be_inside(self.reach) or self._seen_of(touched.keys) > 0
+        return any(True for _ in touched.of(self.reach)) or self._seen_of(touched.keys) > 0
 
     def missed(self, total: int | None, touched: Touched, later: Sequence[Change], *, tells_deletions: bool) -> int:
         """How many rows were missed, at most; `touched` and `later` together hold everything that was touched.
@@ -282,11 +296,14 @@ class Slice:
         if not tells_deletions and total != (self.first_total or 0) + touched.made(self.days):
             return total
         inside = touched.inside(self.days)
+        if self.reach != self.days:
+            edges = list(touched.of(self.reach))
+            inside += len(self._held(edges)) - len(self._held(list(touched.of(self.days))))
         fresh = touched.unknown(later)
         hashes = {hash_of(one.key): one for one in fresh}
         first_touched = hashes.keys() - touched.keys.held(hashes)
         for key, one in hashes.items():
-            is_inside = self.days == ALL_DATES or (one.day is not None and self.days.holds(one.day))
+            is_inside = _is_inside(one.day, self.days)
             if key in first_touched:
                 inside += is_inside and bool(self._held([key]))
             elif not is_inside:
