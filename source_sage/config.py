@@ -6,7 +6,6 @@ Source of the addresses: Sage's authentication guide (API.md, 1.2) and DESIGN.md
 from __future__ import annotations
 
 import datetime as dt
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from source_sage.errors import config_error
+from source_sage.session import is_loopback
 
 SAGE_API: Final = "https://api.accounting.sage.com/v3.1"
 SAGE_AUTHORIZE: Final = "https://www.sageone.com/oauth2/auth/central"
@@ -97,7 +97,7 @@ class Endpoints:
             raise ValueError(f"is not an address ({error})") from error
         if parts.scheme not in ("https", "http") or not host or re.search(r"\s", api_endpoint.strip()):
             raise ValueError(f"must be a full address that begins with https://, such as {SAGE_API}")
-        if parts.scheme == "http" and not _is_loopback(host):
+        if parts.scheme == "http" and not is_loopback(host):
             raise ValueError(
                 "must begin with https://: over http your token could be read on the way "
                 "(http is accepted for this machine alone, such as http://127.0.0.1)"
@@ -109,15 +109,6 @@ class Endpoints:
         if host == SAGE_HOST:
             return cls(api=api, authorize=SAGE_AUTHORIZE, token=SAGE_TOKEN)
         return cls(api=api, authorize=f"{root}/oauth/authorize", token=f"{root}/oauth/token")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class SageConfig(BaseModel):

@@ -15,10 +15,18 @@ from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 import requests
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_sage.bodies import parsed
 from source_sage.clock import Clock, utc_text
 from source_sage.config import SAGE_AUTHORIZE, Endpoints, SageConfig
 from source_sage.errors import config_error, transient_error
-from source_sage.tokens import CONNECT_TIMEOUT_SECONDS, NEVER_SENT, READ_TIMEOUT_SECONDS, USUAL_LIFE_SECONDS
+from source_sage.session import post_form
+from source_sage.tokens import (
+    CONNECT_TIMEOUT_SECONDS,
+    NEVER_SENT,
+    READ_TIMEOUT_SECONDS,
+    TOTAL_SECONDS,
+    USUAL_LIFE_SECONDS,
+)
 
 CALLBACK_PATH: Final = "/callback"
 SCOPE: Final = "readonly"
@@ -138,18 +146,18 @@ def exchange(config: SageConfig, code: str, redirect: str, clock: Clock) -> dict
     started = clock.now()
     address = config.endpoints.token
     try:
-        response = requests.post(
+        response = post_form(
             address,
-            data={
+            {
                 "grant_type": "authorization_code",
                 "code": code,
                 "client_id": config.client_id,
                 "client_secret": config.client_secret,
                 "redirect_uri": redirect,
             },
-            headers={"Accept": "application/json"},
             timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
-            allow_redirects=False,
+            total_seconds=TOTAL_SECONDS,
+            monotonic=clock.monotonic,
         )
     except requests.exceptions.RequestException as error:
         never_sent = next((words for sign, words in NEVER_SENT.items() if sign in repr(error)), None)
@@ -193,7 +201,7 @@ def _refused_exchange(status: int, body: dict[str, Any], address: str) -> Airbyt
 
 def _json_object(response: requests.Response) -> dict[str, Any]:
     try:
-        body = response.json()
+        body, _ = parsed(response.content)
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}

@@ -27,8 +27,10 @@ from airbyte_cdk.sources.streams.http.requests_native_auth import SingleUseRefre
 from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_sage.bodies import parsed
 from source_sage.clock import Clock, parse_utc, utc_text
 from source_sage.errors import SIGN_IN_AGAIN, config_error, system_error, transient_error
+from source_sage.session import TooLarge, post_form
 
 logger = logging.getLogger("airbyte.source-sage")
 
@@ -36,6 +38,7 @@ LEEWAY_SECONDS: Final = 30.0
 LEEWAY_SHARE: Final = 0.2
 CONNECT_TIMEOUT_SECONDS: Final = 10.0
 READ_TIMEOUT_SECONDS: Final = 30.0
+TOTAL_SECONDS: Final = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
 PAUSE_AFTER_LOST_ANSWER_SECONDS: Final = 5.0
 WAITS_WHILE_DOWN_SECONDS: Final = (1.0, 2.0, 4.0, 8.0)
 WAITS_IN_CHECK: Final = 1
@@ -264,15 +267,18 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
             refresh token up.
         """
         try:
-            response = requests.post(
+            response = post_form(
                 str(self.get_token_refresh_endpoint()),
-                data=self.build_refresh_request_body(),
+                self.build_refresh_request_body(),
                 headers=self.build_refresh_request_headers(),
                 timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
-                allow_redirects=False,
+                total_seconds=TOTAL_SECONDS,
+                monotonic=self._clock.monotonic,
             )
         except requests.exceptions.ReadTimeout:
             return None, "no answer in time", False
+        except TooLarge:
+            return None, "an answer that goes on and on", False
         except requests.exceptions.RequestException as error:
             text = repr(error)
             never_sent = next((words for sign, words in NEVER_SENT.items() if sign in text), None)
@@ -336,7 +342,7 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
 
 def _json_object(response: requests.Response) -> Mapping[str, Any]:
     try:
-        body = response.json()
+        body, _ = parsed(response.content)
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}
