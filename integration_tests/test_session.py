@@ -14,11 +14,14 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from integration_tests import stranger
 from integration_tests.stranger import MEBIBYTE, Stranger
+from source_sage import transport as module
 from source_sage.clock import Clock
 from source_sage.config import Endpoints, SageConfig
 from source_sage.consent import exchange, redirect_uri
 from source_sage.session import TooLarge, body_of, open_session
+from source_sage.source import error_handler
 from source_sage.tokens import SageTokens
+from source_sage.transport import Transport
 
 SECRET: Final = "the-client-secret"
 TOKENS: Final = b'{"access_token":"new","refresh_token":"newer","expires_in":300}'
@@ -58,8 +61,15 @@ def exchange_a_code(address: str, clock: Clock) -> None:
     exchange(SageConfig.parse(form(address, "")), "GB/1", redirect_uri(8765), clock)
 
 
+def ask(address: str, clock: Clock) -> None:
+    endpoints = Endpoints.of(address)
+    tokens = SageTokens(form(address, "the-access-token"), endpoints.token, reading=False, clock=clock)
+    transport = Transport(endpoints.api, tokens, error_handler(), connections=1, clock=clock)
+    transport.get("/things", {}, dict, tries=1)
+
+
 Sender = Callable[[str, Clock], None]
-SENDERS: Final[dict[str, Sender]] = {"renewal": renew, "exchange": exchange_a_code}
+SENDERS: Final[dict[str, Sender]] = {"renewal": renew, "exchange": exchange_a_code, "api": ask}
 ALL: Final = pytest.mark.parametrize("send", SENDERS.values(), ids=SENDERS)
 OAUTH: Final = pytest.mark.parametrize("send", [renew, exchange_a_code], ids=["renewal", "exchange"])
 
@@ -128,6 +138,14 @@ ENDLESS: Final = {
 def test_an_answer_that_does_not_end_is_a_failure(send: Sender, answer: stranger.Answer) -> None:
     with Stranger(answer) as sage, pytest.raises(AirbyteTracedException):
         send(sage.address, Leaping())
+
+
+@pytest.mark.parametrize("answer", ENDLESS.values(), ids=ENDLESS)
+def test_nor_does_the_api_keep_a_thread_for_ever(answer: stranger.Answer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CONNECT_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(module, "READ_TIMEOUT_SECONDS", 0.2)
+    with Stranger(answer) as sage, pytest.raises(AirbyteTracedException):
+        ask(sage.address, Clock())
 
 
 def test_a_proxy_that_does_not_come_to_an_end_is_a_failure() -> None:
