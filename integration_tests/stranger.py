@@ -21,14 +21,17 @@ class Stranger:
 
     Args:
         answer: gives, for a request as it came, the pieces of its answer. It may never end.
+        keeps: the connection open for further requests.
 
     Attributes:
         requests: as they came, whole.
+        connections: how many there were.
         address: of the server, as an http URL without a path.
     """
 
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
+    def __init__(self, answer: Answer, *, keeps: bool = False) -> None:
+        self._answer, self._keeps = answer, keeps
+        self.connections = 0
         self._server = socket.create_server(("127.0.0.1", 0))
         self.requests: list[bytes] = []
         self.port = int(self._server.getsockname()[1])
@@ -54,11 +57,13 @@ class Stranger:
 
     def _serve_one(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
-            request = _whole(connection)
-            if request:
+            self.connections += 1
+            while request := _whole(connection):
                 self.requests.append(request)
                 for piece in self._answer(request):
                     connection.sendall(piece)
+                if not self._keeps:
+                    return
 
 
 def _whole(connection: socket.socket) -> bytes:

@@ -58,7 +58,7 @@ def renew(address: str, clock: Clock) -> None:
 
 
 def exchange_a_code(address: str, clock: Clock) -> None:
-    exchange(SageConfig.parse(form(address, "")), "GB/1", redirect_uri(8765), clock)
+    exchange(SageConfig.parse(form(address, "")), "GB/1", redirect_uri(8765), "the-verifier", clock)
 
 
 def ask(address: str, clock: Clock) -> None:
@@ -161,16 +161,13 @@ def test_a_connection_is_used_again_with_its_usual_patience() -> None:
     """Each answer has all of its time, also the one after an answer that came at the last moment."""
     clock = Leaping()
     ended = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
-
-    def twice(_: bytes) -> Iterator[bytes]:
-        yield ended
-        yield ended  # as the answer to the second request
-
-    with Stranger(twice) as sage, open_session(sage.address, total_seconds=6, monotonic=clock.monotonic) as session:
-        for _ in range(2):
+    with Stranger(lambda _: iter([ended]), keeps=True) as sage:
+        session = open_session(sage.address, total_seconds=6, monotonic=clock.monotonic)
+        for _ in range(3):
             response = session.get(sage.address, timeout=(5, 30), stream=True)
             assert body_of(response, 2) == b"{}"
-        assert len(sage.requests) == 1, "the second one was sent on the same connection"
+        session.close()
+        assert (len(sage.requests), sage.connections) == (3, 1)
 
 
 @pytest.mark.parametrize("size", [0, 1, 999, 1000])
