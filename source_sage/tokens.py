@@ -24,12 +24,12 @@ import orjson
 import requests
 from airbyte_cdk.config_observation import emit_configuration_as_airbyte_control_message
 from airbyte_cdk.sources.streams.http.requests_native_auth import SingleUseRefreshTokenOauth2Authenticator
-from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_sage.bodies import parsed
 from source_sage.clock import Clock, parse_utc, utc_text
 from source_sage.errors import SIGN_IN_AGAIN, config_error, system_error, transient_error
+from source_sage.secrecy import keep_secret
 from source_sage.session import TooLarge, post_form
 
 logger = logging.getLogger("airbyte.source-sage")
@@ -113,8 +113,7 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
                 "Accept": "application/json",
             },
         )
-        for secret in (current["access_token"], current["refresh_token"], self.get_client_secret()):
-            add_to_secrets(secret)
+        keep_secret(current["access_token"], current["refresh_token"], self.get_client_secret())
         self._alive_until = _later(_claim(current["access_token"], "exp"), _moment(current["token_expiry_date"]))
         self._good_until: float | None = None
         if self._alive_until is not None:
@@ -207,8 +206,7 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
             "refresh_token": str(answer.get("refresh_token") or self.get_refresh_token()),
             "token_expiry_date": utc_text(alive_until),
         }
-        add_to_secrets(renewed["access_token"])
-        add_to_secrets(renewed["refresh_token"])
+        keep_secret(renewed["access_token"], renewed["refresh_token"])
         emit_configuration_as_airbyte_control_message({**self._config, **renewed})
         self._config.update(renewed)
         self._connector_config = renewed
