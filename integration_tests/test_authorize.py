@@ -29,6 +29,7 @@ from integration_tests.sandbox import Sandbox, faults
 from source_sage import redirect
 from source_sage.authorize import Person, main
 from source_sage.clock import parse_utc
+from source_sage.config import ALLOWED_HOSTS
 from source_sage.consent import redirect_uri
 from source_sage.redirect import LOOPBACK
 
@@ -205,7 +206,7 @@ def test_wrong_answers_are_asked_again(signing: Signing) -> None:
     outcome = signing(who, start=None)
     assert outcome.config is not None
     assert (outcome.config["account_id"], outcome.config["start_date"]) == ("all", "2024-02-29")
-    assert "There is no business 7 in the list." in who.said
+    assert "Answer with numbers from 1 to 3, or `all`." in who.said
     assert sum("is not a date of the calendar" in line for line in who.said) == 2
 
 
@@ -510,8 +511,15 @@ def test_the_list_of_businesses_cannot_be_had(signing: Signing, fault: faults.Ac
     ],
 )
 def test_sage_cannot_be_reached(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], own: Sandbox, port: int, address: str, words: str
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    own: Sandbox,
+    port: int,
+    address: str,
+    words: str,
 ) -> None:
+    monkeypatch.setenv(ALLOWED_HOSTS, "sage.invalid")
     address = address.format(tls=urlsplit(own.root).port, closed=port)
     who = Someone("c", "s3cret", ["GB/1"])
     arguments = ["--api-endpoint", address, "--output", str(tmp_path / "config.json"), "--no-browser"]

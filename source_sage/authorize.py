@@ -175,7 +175,7 @@ def picked(answer: str, businesses: Sequence[Business]) -> str:
     ids = []
     for word in answer.replace(",", " ").split():
         if not word.isascii() or not word.isdigit() or not 1 <= int(word) <= len(businesses):
-            raise ValueError(f"There is no business {word} in the list.")
+            raise ValueError(f"Answer with numbers from 1 to {len(businesses)}, or `{ALL_BUSINESSES}`.")
         ids.append(businesses[int(word) - 1].id)
     if not ids:
         raise ValueError("Nothing was chosen.")
@@ -209,7 +209,7 @@ def _whole_number(largest: int) -> Callable[[str], int]:
 
     def parse(text: str) -> int:
         if not (text.isascii() and text.isdigit() and 1 <= int(text) <= largest):
-            raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 to {largest}")
+            raise argparse.ArgumentTypeError(f"wanted is a whole number from 1 to {largest}")
         return int(text)
 
     return parse

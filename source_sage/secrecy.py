@@ -1,4 +1,6 @@
-"""What must not be said: secrets are taken out of what leaves, before it becomes JSON.
+"""What must not be said as it is: secrets, and signs that are no letters.
+
+Secrets are taken out of what leaves before it becomes JSON.
 
 The CDK looks for secrets in whole lines of JSON. A secret of one letter, or one that is a word of the protocol, then
 spoils the line itself; and one with a quotation mark in it is not found, since JSON writes it otherwise. So here only
@@ -13,6 +15,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import unicodedata
 from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import quote, quote_plus
@@ -23,6 +26,8 @@ from airbyte_cdk.models import AirbyteLogMessage, AirbyteMessage, AirbyteMessage
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets, update_secrets
 
 SHORTEST_SECRET: Final = 8
+LONGEST_NAME: Final = 200
+JOINERS: Final = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"
 
 # How a text may be written inside another one: as it is, in a literal of Python or JSON, in an address, in a form.
 WAYS: Final[tuple[Callable[[str], str], ...]] = (
@@ -77,6 +82,20 @@ def without_secrets(message: AirbyteMessage) -> AirbyteMessage:
 
 def _filtered(text: str | None) -> str | None:
     return None if text is None else filter_secrets(text)
+
+
+def visible(text: str) -> str:
+    """What a stranger calls itself, fit for a terminal and a log.
+
+    Signs that move the cursor, change colours or turn the direction of reading are written out, such as `\\x1b`; lines
+    become blanks; what goes on and on is cut off. The joiners that some scripts need stay.
+    """
+    told = "".join(one if _is_plain(one) else one.encode("unicode_escape").decode() for one in " ".join(text.split()))
+    return told if len(told) <= LONGEST_NAME else f"{told[:LONGEST_NAME]}..."
+
+
+def _is_plain(one: str) -> bool:
+    return one in JOINERS or unicodedata.category(one) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
 class SecretsLogFormatter(AirbyteLogFormatter):

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from source_sage import secrecy
 from source_sage.errors import config_error
 from source_sage.run import as_line
-from source_sage.secrecy import SHORTEST_SECRET, SecretsLogFormatter, keep_secret, without_secrets
+from source_sage.secrecy import SHORTEST_SECRET, SecretsLogFormatter, keep_secret, visible, without_secrets
 
 a_secret = st.text(st.characters(exclude_characters="*", exclude_categories=["Cs"]), min_size=SHORTEST_SECRET)
 a_text = st.text(st.characters(exclude_categories=["Cs"]))
@@ -120,3 +120,30 @@ def test_the_outcome_of_check_is_looked_through_too() -> None:
         without_secrets(AirbyteMessage(type=Type.CONNECTION_STATUS, connectionStatus=status))
     )
     assert told["connectionStatus"] == {"status": "FAILED", "message": "**** is wrong"}
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Juniper & Pike Ltd", "Juniper & Pike Ltd"),
+        ("Caf\u00e9 Zo\u00eb \U0001f469\u200d\U0001f33e", "Caf\u00e9 Zo\u00eb \U0001f469\u200d\U0001f33e"),
+        (
+            "\u0634\u0631\u06a9\u062a \u0645\u06cc\u200c\u0634\u0648\u062f",
+            "\u0634\u0631\u06a9\u062a \u0645\u06cc\u200c\u0634\u0648\u062f",
+        ),
+        ("\x1b[31mred\x1b[0m", "\\x1b[31mred\\x1b[0m"),
+        ("\x1b]0;title\x07\x08\x7f\x9b", "\\x1b]0;title\\x07\\x08\\x7f\\x9b"),
+        ("Ltd \u202etxt.exe\u2066\u200f", "Ltd \\u202etxt.exe\\u2066\\u200f"),
+        ("one\ntwo\r\tthree\u2028four\u00a0five", "one two three four five"),
+        ("\ue000\ufeff\U000e0001", "\\ue000\\ufeff\\U000e0001"),
+        ("x" * 201, "x" * 200 + "..."),
+    ],
+)
+def test_what_a_stranger_calls_itself_is_shown_letter_by_letter(name: str, shown: str) -> None:
+    assert visible(name) == shown
+
+
+@given(st.text())
+def test_no_name_does_anything_to_a_terminal(name: str) -> None:
+    shown = visible(name)
+    assert len(shown) <= 203 and (shown.replace("\u200d", "").replace("\u200c", "")).isprintable()
