@@ -52,16 +52,16 @@ lint: .venv/installed
 	$(BIN)/mypy
 
 # Two environments: PyAirbyte, for the demo and `make pyairbyte`, pins some of the connector's dependencies otherwise.
-.venv/installed: requirements/tools.txt requirements/dev.txt pyproject.toml
+.venv/installed: requirements/tools.txt requirements/build.txt requirements/dev.txt pyproject.toml
 	$(PYTHON) scripts/make_venv.py .venv requirements/dev.txt
 	touch $@
 
-.venv-demo/installed: requirements/tools.txt requirements/demo.txt pyproject.toml
+.venv-demo/installed: requirements/tools.txt requirements/build.txt requirements/demo.txt pyproject.toml
 	$(PYTHON) scripts/make_venv.py .venv-demo requirements/demo.txt
 	touch $@
 
 # The peers and the chart each have an environment of their own.
-.venv-bench-%/installed: benchmarks/requirements/%.txt requirements/tools.txt
+.venv-bench-%/installed: benchmarks/requirements/%.txt requirements/tools.txt requirements/build.txt
 	$(PYTHON) scripts/make_venv.py .venv-bench-$* $<
 	touch $@
 
@@ -70,6 +70,7 @@ LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes
 	--no-header --no-emit-index-url --no-annotate
 lock: .venv/installed
 	$(LOCK) requirements/tools.in -o requirements/tools.txt
+	$(LOCK) requirements/build.in -o requirements/build.txt
 	$(LOCK) pyproject.toml -o requirements/run.txt
 	$(LOCK) pyproject.toml --extra dev -o requirements/dev.txt
 	$(LOCK) requirements/demo.in -o requirements/demo.txt

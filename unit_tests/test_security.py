@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from scripts import make_venv
 from source_sage.authorize import DEFAULT_OUTPUT
 
 ROOT: Final = Path(__file__).parents[1]
@@ -16,6 +18,7 @@ PAGES: Final = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "source_sage
 SECRET_ON_A_COMMAND_LINE: Final = re.compile(
     r"(client_secret|refresh_token|access_token|[^_]code)=(?!code)", re.IGNORECASE
 )
+PINNED: Final = re.compile(r"[\w.-]+(\[[\w, -]+\])?==.*--hash=sha256:[0-9a-f]{64}", re.DOTALL)
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a checkout")
@@ -45,3 +48,52 @@ def test_no_recipe_puts_a_secret_on_a_command_line(page: Path) -> None:
         r"^```(?:bash|sh|console|text)\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
     )
     assert [one for recipe in recipes for one in SECRET_ON_A_COMMAND_LINE.findall(recipe)] == []
+
+
+# Builds from locked parts
+
+
+def test_every_lock_has_hashes_for_everything() -> None:
+    locks = [*ROOT.glob("requirements/*.txt"), *ROOT.glob("benchmarks/requirements/*.txt")]
+    assert len(locks) >= 8
+    for lock in locks:
+        entries = re.split(r"\n(?=\S)", lock.read_text().strip())
+        assert [
+            one for one in entries if not re.match(r"[\w.\[\],-]+==.*--hash=sha256:[0-9a-f]{64}", one, re.DOTALL)
+        ] == []
+
+
+def test_one_version_builds_the_package_everywhere() -> None:
+    (wanted,) = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    for name in ("build", "run"):
+        assert f"\n{wanted} \\\n" in f"\n{(ROOT / 'requirements' / f'{name}.txt').read_text()}"
+
+
+def test_an_environment_is_made_of_what_is_locked(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+    monkeypatch.setattr(make_venv, "run", commands.append)
+    monkeypatch.setattr(make_venv.venv, "create", lambda *_, **__: None)
+    make_venv.main(".venv-made-up", "requirements/dev.txt")
+    assert len(commands) == 3
+    for command in commands:
+        locked = "--require-hashes" in command or {"--no-deps", "--build-constraints"} <= set(command)
+        assert locked, command
+    assert (ROOT / make_venv.BUILD).is_file()
+
+
+def test_the_image_is_made_of_what_is_locked() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+    installs = re.findall(r"pip [^&|]*\binstall\b[^&|\n]*", dockerfile)
+    assert len(installs) == 3
+    for command in installs:
+        assert "--require-hashes" in command or ("--no-deps" in command and "--no-build-isolation" in command), command
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/sage.md"])
+def test_users_are_told_how_to_install_what_was_tested(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    commands = re.findall(r"pip install [^#`\n]*[^#`\s]", text)
+    assert commands == [
+        "pip install --require-hashes -r requirements/run.txt",
+        "pip install --no-deps --no-build-isolation .",
+    ]
