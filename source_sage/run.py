@@ -143,6 +143,8 @@ def run() -> None:
     except AirbyteTracedException as failure:
         put(as_line(failure))
         sys.exit(1)
+    except BrokenPipeError:  # nobody listens any more, so there is nobody to tell
+        sys.exit(1)
     except Exception as error:  # the CDK's last resort would look for secrets in the line
         put(as_line(unforeseen(error)))
         sys.exit(1)
