@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 DEMO_BIN = .venv-demo/bin
 
-.PHONY: install demo test pyairbyte torture resume image-test destination-test audit bench docs lint lock clean
+.PHONY: install demo test pyairbyte torture fuzz resume image-test destination-test audit bench docs lint lock clean
 
 install: .venv/installed
 
@@ -19,6 +19,10 @@ pyairbyte: .venv/installed .venv-demo/installed
 # The convergence property, thousands of times: about a second an example.
 torture: .venv/installed
 	TORTURE_EXAMPLES=$${TORTURE_EXAMPLES:-2000} $(BIN)/pytest integration_tests/test_convergence.py --timeout 0
+
+# Whatever comes from outside, in ways that nobody thought of; `make test` does the same with a hundred examples each.
+fuzz: .venv/installed
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-10000} $(BIN)/pytest unit_tests/test_fuzz.py --timeout 0
 
 # A first read of 200,000 rows, killed at random moments; `make test` does the same with fewer. A few minutes.
 resume: .venv/installed

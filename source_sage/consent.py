@@ -30,6 +30,7 @@ from source_sage.tokens import (
     READ_TIMEOUT_SECONDS,
     TOTAL_SECONDS,
     USUAL_LIFE_SECONDS,
+    can_be_sent,
 )
 
 CALLBACK_PATH: Final = "/callback"
@@ -133,7 +134,10 @@ def code_in_pasted(text: str, state: str) -> str:
     """
     text = text.strip()
     if "?" in text or "://" in text:
-        query = urlsplit(text).query
+        try:
+            query = urlsplit(text).query
+        except ValueError:
+            raise NotTheAnswer("This is no whole address.") from None
         if not parse_qs(query).keys() & {"code", "error"}:
             raise NotTheAnswer("There is no code in this address. It must be the one the browser ended at.")
         return code_in(query, state)
@@ -206,7 +210,7 @@ def exchange(config: SageConfig, code: str, redirect: str, verifier: str, clock:
     if response.status_code != 200:
         raise _refused_exchange(response.status_code, body, address)
     tokens = {name: body.get(name) for name in ("access_token", "refresh_token")}
-    if not all(isinstance(token, str) and token for token in tokens.values()):
+    if not all(map(can_be_sent, tokens.values())):
         raise config_error(f"{address} did not answer like Sage's sign-in service. Check the API Endpoint.")
     try:
         expiry = started + dt.timedelta(seconds=float(body["expires_in"]))

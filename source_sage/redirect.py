@@ -159,6 +159,7 @@ class _Server(ThreadingTCPServer):
     """
 
     daemon_threads = True
+    request_queue_size = 64
     allow_reuse_address = os.name == "posix"  # elsewhere it would let two programs share the port
     listener: RedirectListener
 

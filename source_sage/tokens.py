@@ -98,7 +98,7 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
         current = {key: str(config.get(key) or "").strip() for key in TOKEN_KEYS}
         for key in ("access_token", "refresh_token"):
             current[key] = "".join(current[key].split())  # copied from a terminal, a token is wrapped over lines
-        if not _can_be_sent(current["access_token"]):
+        if not can_be_sent(current["access_token"]):
             current["access_token"] = ""
         super().__init__(
             connector_config=current,
@@ -283,7 +283,7 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
             return None, never_sent or "the connection broke off", never_sent is not None
         if not 200 <= response.status_code < 300:
             return response, f"HTTP {response.status_code}", response.status_code in (429, 503)
-        good = _can_be_sent(_json_object(response).get("access_token"))
+        good = can_be_sent(_json_object(response).get("access_token"))
         return response, "" if good else "an answer without tokens", False
 
     def _refusal(self, response: requests.Response, unclear: bool) -> AirbyteTracedException:
@@ -346,7 +346,7 @@ def _json_object(response: requests.Response) -> Mapping[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _can_be_sent(token: Any) -> bool:
+def can_be_sent(token: Any) -> bool:
     """Tell whether it is a text that an HTTP header can carry."""
     return isinstance(token, str) and re.fullmatch(r"[!-~]+", token) is not None
 
@@ -365,7 +365,7 @@ def _claim(token: str, name: str) -> dt.datetime | None:
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         return dt.datetime.fromtimestamp(float(claims[name]), dt.UTC)
-    except (IndexError, KeyError, TypeError, ValueError, OverflowError, OSError):
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError, OSError, RecursionError):
         return None
 
 
