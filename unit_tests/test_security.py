@@ -95,3 +95,22 @@ def test_users_are_told_how_to_install_what_was_tested(page: str) -> None:
         "pip install --require-hashes -r requirements/run.txt",
         "pip install --no-deps --no-build-isolation .",
     ]
+
+
+# The threat model
+
+
+def test_every_promise_is_held_by_a_test_that_is_there() -> None:
+    page = (ROOT / "docs/security.md").read_text(encoding="utf-8")
+    rows = [line.strip("|").split(" | ") for line in page.splitlines() if re.match(r"\| (?!What could|:)", line)]
+    assert len(rows) >= 28
+    for row in rows:
+        held = re.fullmatch(r"([ui]) `([\w/]+\.py)::(test_\w+)` ", row[-1])
+        assert held is not None and len(row) == 3, row
+        folder = {"u": "unit_tests", "i": "integration_tests"}[held[1]]
+        assert f"\ndef {held[3]}(" in (ROOT / folder / held[2]).read_text(encoding="utf-8"), row
+
+
+def test_whoever_looks_for_it_is_led_to_the_threat_model() -> None:
+    for page in ("SECURITY.md", "README.md", "AGENTS.md"):
+        assert "(docs/security.md)" in (ROOT / page).read_text(encoding="utf-8")
