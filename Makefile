@@ -3,7 +3,11 @@ PYTHON ?= python3
 BIN = .venv/bin
 DEMO_BIN = .venv-demo/bin
 
-.PHONY: install demo test pyairbyte torture fuzz resume image-test destination-test audit bench docs lint lock clean
+# A worker a core, each with sandboxes, ports and folders of its own; one that is through takes over what others have left.
+# A single test: .venv/bin/pytest -k NAME
+PARALLEL = -n auto --dist worksteal
+
+.PHONY: install demo test test-fast pyairbyte torture fuzz resume image-test destination-test audit bench docs lint lock clean
 
 install: .venv/installed
 
@@ -11,14 +15,18 @@ demo: .venv-demo/installed
 	$(DEMO_BIN)/python -m integration_tests.demo
 
 test: .venv/installed
-	$(BIN)/pytest
+	$(BIN)/pytest $(PARALLEL)
+
+# The unit tests, and all streams read once.
+test-fast: .venv/installed
+	$(BIN)/pytest $(PARALLEL) unit_tests integration_tests/test_streams.py
 
 pyairbyte: .venv/installed .venv-demo/installed
 	$(BIN)/pytest integration_tests/test_pyairbyte.py -m pyairbyte
 
 # The convergence property, thousands of times: about a second an example.
 torture: .venv/installed
-	TORTURE_EXAMPLES=$${TORTURE_EXAMPLES:-2000} $(BIN)/pytest integration_tests/test_convergence.py --timeout 0
+	TORTURE_EXAMPLES=$${TORTURE_EXAMPLES:-2000} $(BIN)/pytest $(PARALLEL) integration_tests/test_convergence.py --timeout 0
 
 # Whatever comes from outside, in ways that nobody thought of; `make test` does the same with a hundred examples each.
 fuzz: .venv/installed

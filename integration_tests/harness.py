@@ -1,4 +1,8 @@
-"""Runs the connector as Airbyte does and keeps what it says; plays an append-dedup destination."""
+"""Runs the connector as Airbyte does and keeps what it says; plays two destinations.
+
+`Destination` removes doubles, as append-dedup does, and is compared with Sage. `EveryRow` removes nothing, as a full
+refresh with overwrite and PyAirbyte do: what left twice stands there twice.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import io
 import json
 import logging
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,6 +95,7 @@ def run(
     state: list[Message] | None = None,
     clock: Clock | None = None,
     seen: Callable[[Message], None] | None = None,
+    keep: Callable[[Message], bool] = lambda message: True,
 ) -> Output:
     """Run one command in this process.
 
@@ -98,6 +104,7 @@ def run(
         config, catalog, state: written to files and given by their paths, as Airbyte does.
         clock: the connector's time.
         seen: called with each message as it leaves; an exception of it ends the run like a kill.
+        keep: whether the output keeps a message; a list of millions would fill the memory.
     """
     output = Output()
 
@@ -106,7 +113,8 @@ def run(
             message = json.loads(one)
             if message["type"] == "DEBUG":
                 message = {"type": "LOG", "log": {"level": "DEBUG", "message": one}}
-            output.messages.append(message)
+            if keep(message):
+                output.messages.append(message)
             if seen is not None:
                 seen(message)
 
@@ -193,10 +201,14 @@ class Destination:
 
     Args:
         catalog: the configured catalog.
+        by_state: it keeps a row for good only when the next state of its stream has come, or the run has ended well:
+            the least that Airbyte promises. Otherwise each row is kept at once.
     """
 
-    def __init__(self, catalog: dict[str, Any]) -> None:
+    def __init__(self, catalog: dict[str, Any], *, by_state: bool = False) -> None:
         self._rows: dict[str, dict[tuple[Any, ...], Row]] = {}
+        self._by_state = by_state
+        self._waiting: dict[str, list[Row]] = {}
         self.select(catalog)
         self._fresh: set[str] = set()
         self.state: dict[str, Message] = {}
@@ -210,13 +222,29 @@ class Destination:
     def begin(self) -> None:
         """A new run begins: streams that come whole are emptied at their first row."""
         self._fresh = {name for name, one in self._streams.items() if one["sync_mode"] == "full_refresh"}
+        self._waiting.clear()
 
     def take(self, message: Message) -> None:
         """Take one message of the source."""
         if message["type"] == "RECORD":
-            self._upsert(message["record"]["stream"], message["record"]["data"])
+            name, row = message["record"]["stream"], message["record"]["data"]
+            if self._by_state:
+                self._waiting.setdefault(name, []).append(row)
+            else:
+                self._upsert(name, row)
         elif message["type"] == "STATE":
-            self.state[message["state"]["stream"]["stream_descriptor"]["name"]] = message["state"]
+            name = message["state"]["stream"]["stream_descriptor"]["name"]
+            self._keep(name)
+            self.state[name] = message["state"]
+
+    def end(self) -> None:
+        """The run has ended well: what no state covers is kept too."""
+        for name in list(self._waiting):
+            self._keep(name)
+
+    def _keep(self, name: str) -> None:
+        for row in self._waiting.pop(name, ()):
+            self._upsert(name, row)
 
     def _upsert(self, name: str, row: Row) -> None:
         if name in self._fresh:
@@ -256,6 +284,92 @@ class Destination:
     def saved(self) -> list[Message]:
         """The state to go on from."""
         return list(self.state.values())
+
+
+Key = tuple[Any, ...]
+
+
+class EveryRow:
+    """A destination that keeps every row it is given, in the order it came.
+
+    A stream is emptied when a run starts without state for it: its first sync, a full refresh, a sync after "clear".
+    A run that goes on from a state appends, as PyAirbyte and Append do.
+
+    Args:
+        catalog: the configured catalog.
+    """
+
+    def __init__(self, catalog: dict[str, Any]) -> None:
+        self._rows: dict[str, list[tuple[Key, Row]]] = {}
+        self._from: dict[str, int] = {}
+        self.select(catalog)
+
+    def select(self, catalog: dict[str, Any]) -> None:
+        """Take other streams from now on."""
+        self._streams = {one["stream"]["name"]: one for one in catalog["streams"]}
+        for name in self._streams:
+            self._rows.setdefault(name, [])
+            self._from.setdefault(name, 0)
+
+    def begin(self, state: Iterable[Message] | None) -> None:
+        """A new run begins.
+
+        Args:
+            state: what it is given to go on from.
+        """
+        resumed = {one["stream"]["stream_descriptor"]["name"] for one in state or ()}
+        for name, one in self._streams.items():
+            if name not in resumed or one["sync_mode"] == "full_refresh":
+                self._rows[name].clear()
+            self._from[name] = len(self._rows[name])
+
+    def take(self, message: Message) -> None:
+        """Take one message of the source."""
+        if message["type"] == "RECORD":
+            name, row = message["record"]["stream"], message["record"]["data"]
+            parts = self._streams[name]["stream"]["source_defined_primary_key"]
+            self._rows[name].append((tuple(row.get(part[0]) for part in parts), row))
+
+    def rows(self, name: str) -> list[Row]:
+        """All rows that are there, tombstones too."""
+        return [row for _, row in self._rows[name]]
+
+    def keys(self, name: str) -> list[Key]:
+        """Their keys, as often as they are there."""
+        return [key for key, _ in self._rows[name]]
+
+    def of_this_run(self, name: str) -> list[Row]:
+        """The rows that the last run brought."""
+        return [row for _, row in self._rows[name][self._from[name] :]]
+
+    def left_twice(self) -> dict[str, list[Key]]:
+        """The keys that left more than once in the last run, by stream; a row and its tombstone count together."""
+        found = {}
+        for name in self._streams:
+            times = Counter(key for key, _ in self._rows[name][self._from[name] :])
+            if len(times) < times.total():
+                found[name] = [key for key, often in times.items() if often > 1]
+        return found
+
+    def assert_once(self) -> None:
+        """No key left twice in the last run.
+
+        Raises:
+            AssertionError: some did; it says how many of which stream.
+        """
+        told = [f"{len(keys)} keys of {name} left twice, e.g. {keys[0]}" for name, keys in self.left_twice().items()]
+        assert not told, "; ".join(told)
+
+    def assert_each_once(self, name: str, keys: Iterable[Key]) -> None:
+        """After a run that did not go on from a state: exactly these keys are there, each once."""
+        assert self._from[name] == 0, f"{name} went on from a state"
+        there, wanted = Counter(self.keys(name)), set(keys)
+        missing, more = wanted - there.keys(), there.keys() - wanted
+        twice = [key for key, often in there.items() if often > 1]
+        assert not (missing or more or twice), (
+            f"{name}: {len(missing)} missing, {len(more)} too many, {len(twice)} twice, "
+            f"e.g. {next(iter([*missing, *more, *twice]))}"
+        )
 
 
 def _age(row: Row) -> tuple[str, str]:

@@ -1,13 +1,14 @@
-"""A connection as Airbyte runs it: one sandbox, one destination, syncs that may die, and the comparison at the end."""
+"""A connection as Airbyte runs it: one sandbox, two destinations, syncs that may die, and the comparison at the end."""
 
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from integration_tests.harness import Destination, Message, Output, Row, catalog_of, discover, run
+from integration_tests.harness import Destination, EveryRow, Message, Output, Row, catalog_of, discover, run
 from integration_tests.sandbox import Company, Sandbox
 from integration_tests.sandbox.requestlog import Logged
 from integration_tests.test_streams import EVERY_STREAM, unequal
@@ -15,6 +16,7 @@ from source_sage import streams
 from source_sage.clock import Clock
 
 LONG_AGO, FAR_OFF = "0001-01-01", "9999-12-31"
+SECONDS_TO_END = 30
 
 
 class Killed(BaseException):
@@ -64,7 +66,7 @@ def page_size(rows: int) -> Iterator[None]:
 
 
 class Pipeline:
-    """One connection.
+    """One connection. After each sync, killed ones too, it is looked at whether a key left twice in it.
 
     Args:
         box: the sandbox, started.
@@ -79,12 +81,14 @@ class Pipeline:
         self.clock = SandboxClock(box, ahead)
         self.select(names)
         self.destination = Destination(self.catalog)
+        self.every_row = EveryRow(self.catalog)
 
     def select(self, names: Iterable[str] | None) -> None:
         """Change the connection's streams; the destination keeps what it has."""
         self.catalog = catalog_of(discover(self.config), names)
         if hasattr(self, "destination"):
             self.destination.select(self.catalog)
+            self.every_row.select(self.catalog)
 
     def sync(
         self,
@@ -116,15 +120,22 @@ class Pipeline:
                     if left < 0:
                         raise Killed
                 self.destination.take(message)
+                self.every_row.take(message)
             output.messages.append(message)
             seen(message)
 
         self.destination.begin()
         state = None if full else self.destination.saved() or None
+        self.every_row.begin(state)
+        others = set(threading.enumerate())
         try:
-            return run("read", self.config, catalog=self.catalog, state=state, clock=self.clock, seen=take)
+            output = run("read", self.config, catalog=self.catalog, state=state, clock=self.clock, seen=take)
         except Killed:
-            return output
+            # A process that is gone asks for nothing more; here its threads must first be through.
+            for thread in set(threading.enumerate()) - others:
+                thread.join(SECONDS_TO_END)
+        self.every_row.assert_once()
+        return output
 
     def asked(self, name: str) -> list[Logged]:
         """The last sync's requests for one list."""

@@ -25,6 +25,7 @@ import requests
 
 from integration_tests import webdriver
 from integration_tests.harness import run
+from integration_tests.ports import free_port
 from integration_tests.sandbox import Sandbox, faults
 from source_sage import redirect
 from source_sage.authorize import Person, main
@@ -46,8 +47,7 @@ def own() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture(autouse=True)
@@ -295,8 +295,8 @@ def test_stray_requests_do_not_disturb(signing: Signing) -> None:
 
     def stray(address: str) -> None:
         for path in ("/favicon.ico", "/", "/callback", "/callback?code=GB%2F1&state=wrong", "/callback?state=%ff"):
-            seen.append(requests.get(f"{callback}{path}", timeout=5).status_code)
-        seen.append(requests.post(f"{callback}/callback", timeout=5).status_code)
+            seen.append(requests.get(f"{callback}{path}", timeout=30).status_code)
+        seen.append(requests.post(f"{callback}/callback", timeout=30).status_code)
         for nonsense in (b"\x16\x03\x01nonsense\r\n\r\n", b"GET //[ HTTP/1.1\r\n\r\n"):
             with socket.create_connection(("127.0.0.1", signing.port)) as connection:
                 connection.sendall(nonsense)
@@ -320,7 +320,7 @@ def test_only_the_first_answer_counts(signing: Signing) -> None:
     def allow_twice(address: str) -> None:
         target = press(address, "allow", follow=False).headers["Location"]
         again = press(who.consent, "allow", follow=False).headers["Location"]
-        pages.extend([requests.get(target, timeout=5), requests.get(again, timeout=5)])
+        pages.extend([requests.get(target, timeout=30), requests.get(again, timeout=30)])
 
     who.before = allow_twice
     assert signing(who).code == 0
@@ -362,7 +362,7 @@ def test_an_answer_without_the_state_does_not_end_the_wait(signing: Signing, que
 
     def stray(address: str) -> None:
         for host in ("127.0.0.1", "[::1]"):
-            pages.append(requests.get(f"http://{host}:{signing.port}/callback?{query}", timeout=5))
+            pages.append(requests.get(f"http://{host}:{signing.port}/callback?{query}", timeout=30))
 
     assert signing(signing.someone("1", before=stray)).code == 0
     assert all(page.status_code == 400 and "still waits for its own answer" in page.text for page in pages)
@@ -375,7 +375,7 @@ def test_a_code_of_another_sign_in_is_worth_nothing(signing: Signing) -> None:
     def swap(address: str) -> None:
         state = parse_qs(urlsplit(press(address, "allow", follow=False).headers["Location"]).query)["state"][0]
         query = urlencode({"code": code, "state": state})
-        requests.get(f"{redirect_uri(signing.port)}?{query}", timeout=5)
+        requests.get(f"{redirect_uri(signing.port)}?{query}", timeout=30)
 
     outcome = signing(signing.someone("1", decision="", before=swap))
     assert outcome.code == 1 and "did not accept the code" in outcome.complaint
@@ -389,7 +389,7 @@ def test_a_stolen_code_is_worth_nothing(signing: Signing) -> None:
         stolen.extend(parse_qs(urlsplit(target).query)["code"])
         form = {"grant_type": "authorization_code", "code": stolen[0], "redirect_uri": redirect_uri(signing.port)}
         form |= {"client_id": signing.box.tokens.client_id, "client_secret": signing.box.tokens.client_secret}
-        answer = requests.post(f"{signing.box.root}/oauth/token", data=form, timeout=5)
+        answer = requests.post(f"{signing.box.root}/oauth/token", data=form, timeout=30)
         assert (answer.status_code, answer.json()) == (400, {"error": "invalid_grant"})
 
     signing(signing.someone("1", decision="", before=steal), "--timeout", "1")
@@ -401,7 +401,7 @@ def test_the_browser_is_led_to_sage_once(signing: Signing) -> None:
 
     def twice(address: str) -> None:
         assert re.fullmatch(rf"http://localhost:{signing.port}/[\w-]{{22}}", address)
-        opened.extend(requests.get(address, timeout=5, allow_redirects=False) for _ in range(2))
+        opened.extend(requests.get(address, timeout=30, allow_redirects=False) for _ in range(2))
 
     outcome = signing(signing.someone("1", decision="", before=twice))
     assert outcome.code == 1 and "was opened twice" in outcome.complaint
@@ -414,7 +414,7 @@ def test_a_program_of_another_user_is_not_answered(signing: Signing) -> None:
     heard: list[str] = []
 
     def another(address: str) -> None:
-        look = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=5)"
+        look = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=30)"
         for host in ("127.0.0.1", "[::1]"):
             done = subprocess.run(  # noqa: S603
                 [sys.executable, "-c", look, address.replace("localhost", host)],

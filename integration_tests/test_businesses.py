@@ -12,6 +12,7 @@ import pytest
 
 from integration_tests.forty import ENDED, SEED, forty
 from integration_tests.harness import Destination, Message, Output, catalog_of, run
+from integration_tests.pipeline import SandboxClock
 from integration_tests.sandbox import Company, Sandbox, faults
 from integration_tests.sandbox.facts import Resource, resources
 from source_sage.clock import Clock
@@ -383,7 +384,7 @@ def test_details_that_cannot_be_had_cost_no_stream(three: tuple[Sandbox, dict[st
     box.faults.add(faults.status(404), path=f"*/businesses/{first.id}")
     box.faults.add(faults.status(400), path=f"*/businesses/{second.id}")
     box.faults.add(faults.wrong_business(), path=f"*/businesses/{third.id}")
-    output = run("read", box.config(), catalog=catalog)
+    output = run("read", box.config(), catalog=catalog, clock=SandboxClock(box))
     assert output.failure is None
     assert businesses_of(output, "contacts") == {company.id for company in box.businesses}
 

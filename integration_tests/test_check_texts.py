@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +16,7 @@ import pytest
 
 from integration_tests.forty import SEED, forty
 from integration_tests.harness import run
+from integration_tests.ports import free_port
 from integration_tests.sandbox import Company, Sandbox, faults
 from source_sage.clock import Clock
 from source_sage.config import ALLOWED_HOSTS
@@ -150,7 +150,17 @@ def _(box: Sandbox, company: Company) -> None:
 
 @case("Sage refuses the person everything")
 def _(box: Sandbox, company: Company) -> None:
-    box.faults.add(faults.status(403), path="/v3.1/*")
+    box.faults.add(faults.refused(403), path="/v3.1/*")
+
+
+@case("A gateway refuses everything")
+def _(box: Sandbox, company: Company) -> None:
+    box.faults.add(faults.html(403), path="/v3.1/*")
+
+
+@case("A gateway refuses a list")
+def _(box: Sandbox, company: Company) -> None:
+    box.faults.add(faults.html(403), path="*/journals")
 
 
 @case("Sage refuses every token")
@@ -164,9 +174,8 @@ def _(box: Sandbox, company: Company) -> None:
 
 
 def nobody_there() -> str:
-    with Sandbox(size="tiny", seed=SEED) as box, socket.create_server(("127.0.0.1", 0)) as closed:
-        address = f"http://127.0.0.1:{closed.getsockname()[1]}"
-        closed.close()
+    address = f"http://127.0.0.1:{free_port()}"
+    with Sandbox(size="tiny", seed=SEED) as box:
         return told(box, api_endpoint=address).replace(address, "http://nobody")
 
 

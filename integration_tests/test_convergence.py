@@ -8,6 +8,7 @@ steps that lead to it, with a line to replay it. `make torture` runs thousands; 
 from __future__ import annotations
 
 import datetime as dt
+import math
 import os
 import random
 from collections.abc import Iterator
@@ -17,17 +18,21 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from integration_tests.harness import Destination, Message, catalog_of, discover, run
-from integration_tests.pipeline import Killed, SandboxClock
+from integration_tests.pipeline import Killed, SandboxClock, page_size
 from integration_tests.sandbox import Company, Sandbox, faults
 from integration_tests.test_streams import unequal
-from source_sage import pages, reading, streams
+from source_sage import cuts, reading, streams
 
 EXAMPLES = int(os.environ.get("TORTURE_EXAMPLES", "200"))
+# Shares of them that workers take; each stays within minutes.
+SHARDS = max(10, EXAMPLES // 100)
 # Pages side by side come in an order of their own: with one worker a failing example is the same each time.
 WORKERS = [int(one) for one in os.environ.get("TORTURE_WORKERS", "1,4,16").split(",")]
+# Finding the smallest failing example may take many minutes; TORTURE_SHRINK=0 leaves it out.
+PHASES = [Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] * (os.environ.get("TORTURE_SHRINK") != "0"))]
 PAGE_SIZE = 4
 LATE_SECONDS = 60
 # One stream of each kind. Deletions of the last four cannot be seen (or are flags), so they are only made and edited.
@@ -99,26 +104,30 @@ def change(box: Sandbox, company: Company, what: tuple[str, str, int]) -> None:
         company.update(name, key)
 
 
+# What decides about pages and slices, so small that a small company has many of both. The tests of long lists cross
+# the real values.
+SMALL = {
+    (reading, "SMALLEST_PAGE"): 1,
+    (reading, "SHORT_LIST"): 2 * PAGE_SIZE,
+    (reading, "FIRST_SLICE"): PAGE_SIZE,
+    (reading, "LONGEST_SLICE"): 4 * PAGE_SIZE,
+    (cuts, "FIRST_SLICE"): PAGE_SIZE,
+    (reading, "TOUCHED_AT_MOST"): 2 * PAGE_SIZE,
+}
+
+
 @contextmanager
 def small_pages() -> Iterator[None]:
-    """Pages of a few rows, so that a small company has many of them, and a place after each."""
-    entries = []
-    for entry in streams.manifest()["streams"]:
-        entries.extend(entry.get("streams", [entry]))
-    strategies = [entry["retriever"]["paginator"]["pagination_strategy"] for entry in entries]
-    full, smallest = strategies[0]["page_size"], pages.SMALLEST_PAGE
-    between = reading.PAGES_BETWEEN_PLACES
-    for strategy in strategies:
-        strategy["page_size"] = PAGE_SIZE
-    pages.SMALLEST_PAGE = 1  # type: ignore[misc]
-    reading.PAGES_BETWEEN_PLACES = 1  # type: ignore[misc]
-    try:
-        yield
-    finally:
-        for strategy in strategies:
-            strategy["page_size"] = full
-        pages.SMALLEST_PAGE = smallest  # type: ignore[misc]
-        reading.PAGES_BETWEEN_PLACES = between  # type: ignore[misc]
+    """Pages and slices of a few rows."""
+    before = {(module, name): getattr(module, name) for module, name in SMALL}
+    with page_size(PAGE_SIZE):
+        for (module, name), value in SMALL.items():
+            setattr(module, name, value)
+        try:
+            yield
+        finally:
+            for (module, name), value in before.items():
+                setattr(module, name, value)
 
 
 class Books(RuleBasedStateMachine):
@@ -302,14 +311,19 @@ def fault(kind: str) -> faults.Action:
 
 
 # Finding the smallest failing example may take many minutes.
-pytestmark = pytest.mark.timeout(1800)
-
-TestConvergence = Books.TestCase
-TestConvergence.settings = settings(
-    max_examples=EXAMPLES,
-    stateful_step_count=8,
-    deadline=None,
-    print_blob=True,
-    suppress_health_check=list(HealthCheck),
-    phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
-)
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_books_are_equal_once_the_changes_stop(shard: int) -> None:
+    """A share of the examples. By its name each share has other examples where they are to be the same every time."""
+    run_state_machine_as_test(
+        type(f"Books{shard}", (Books,), {}),
+        settings=settings(
+            # The first one is the same in each: all choices as simple as can be.
+            max_examples=math.ceil(EXAMPLES / SHARDS) + 1,
+            stateful_step_count=8,
+            deadline=None,
+            print_blob=True,
+            suppress_health_check=list(HealthCheck),
+            phases=PHASES,
+        ),
+    )

@@ -202,7 +202,7 @@ def test_a_kill_between_the_states_of_a_list_and_of_its_lines_loses_nothing(box:
 
 
 def test_a_refused_list_takes_its_lines_along_with_one_warning(box: Sandbox) -> None:
-    box.faults.add(faults.status(403), path="*/sales_invoices")
+    box.faults.add(faults.refused(403), path="*/sales_invoices")
     names = ["sales_invoices", "sales_invoice_lines", "contacts"]
     output = Warehouse(box, names).sync()
     assert output.failure is None
@@ -210,11 +210,11 @@ def test_a_refused_list_takes_its_lines_along_with_one_warning(box: Sandbox) -> 
     assert warning.startswith(f"sales_invoices, sales_invoice_lines of {box.businesses[0].name}")
     assert [output.statuses(name)[-1] for name in names] == ["COMPLETE"] * 3
     (report,) = [one for one in output.log("INFO") if one.startswith("Sync report")]
-    assert "skipped (HTTP 403): sales_invoice_lines, sales_invoices" in report
+    assert "skipped (HTTP 403 MultiUserAccessDenied): sales_invoice_lines, sales_invoices" in report
 
 
 def test_allocations_go_on_without_the_list_that_is_refused(box: Sandbox) -> None:
-    box.faults.add(faults.status(403), path="*/contact_allocations")
+    box.faults.add(faults.refused(403), path="*/contact_allocations")
     output = Warehouse(box, ["payment_allocations"]).sync()
     assert output.failure is None
     assert {row["parent_stream"] for row in output.rows("payment_allocations")} == {"contact_payments"}

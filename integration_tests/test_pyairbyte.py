@@ -23,14 +23,14 @@ ENDINGS = {
     "a shift between two pages": [True, True],
 }
 
-pytestmark = pytest.mark.pyairbyte
+pytestmark = [pytest.mark.pyairbyte, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
 def played() -> dict[str, dict[str, Any]]:
     """What each scenario left in DuckDB, and Sage's truth."""
     command = [str(PYTHON), "-m", "integration_tests.pyairbyte_scenarios"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)  # noqa: S603
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=840, check=False)  # noqa: S603
     assert done.returncode == 0, done.stderr[-4_000:]
     return {told["scenario"]: told for told in map(json.loads, done.stdout.splitlines())}
 

@@ -153,7 +153,7 @@ def test_a_proxy_that_does_not_come_to_an_end_is_a_failure() -> None:
         session = open_session("https://sage.invalid", total_seconds=5, monotonic=Leaping().monotonic)
         session.proxies["https"] = proxy.address
         with pytest.raises(requests.exceptions.RequestException):
-            session.get("https://sage.invalid", timeout=(5, 5), stream=True)
+            session.get("https://sage.invalid", timeout=(30, 30), stream=True)
         assert [one.split(b" ")[0] for one in proxy.requests] == [b"CONNECT"]
 
 
@@ -174,13 +174,13 @@ def test_a_connection_is_used_again_with_its_usual_patience() -> None:
 def test_a_body_may_be_as_large_as_is_allowed(size: int) -> None:
     with Stranger(stranger.json_answer(b"x" * size)) as sage:
         session = open_session(sage.address, total_seconds=60)
-        response = session.get(sage.address, stream=True, timeout=5)
+        response = session.get(sage.address, stream=True, timeout=30)
         assert body_of(response, 1000, piece=7) == b"x" * size == response.content
 
 
 def test_one_byte_more_is_too_large() -> None:
     with Stranger(stranger.json_answer(b"x" * 1001)) as sage:
-        response = open_session(sage.address, total_seconds=60).get(sage.address, stream=True, timeout=5)
+        response = open_session(sage.address, total_seconds=60).get(sage.address, stream=True, timeout=30)
         with pytest.raises(TooLarge):
             body_of(response, 1000, piece=7)
 
@@ -189,7 +189,7 @@ def test_nothing_that_a_server_leaves_behind_comes_back_to_it() -> None:
     with Stranger(stranger.json_answer(b"{}", "Set-Cookie: who=you; Path=/")) as sage:
         session = open_session(sage.address, total_seconds=60)
         for _ in range(2):
-            body_of(session.get(sage.address, stream=True, timeout=5), 10)
+            body_of(session.get(sage.address, stream=True, timeout=30), 10)
         assert not [one for one in sage.requests if b"Cookie" in one]
 
 
@@ -199,7 +199,7 @@ def test_a_redirect_is_an_answer_like_any_other(follow: bool) -> None:
         away = stranger.head(f"Location: {elsewhere.address}", "Content-Length: 0", status="307 Temporary Redirect")
         with Stranger(lambda _: iter([away])) as sage:
             session = open_session(sage.address, total_seconds=60)
-            response = session.post(sage.address, data={"a": "b"}, allow_redirects=follow, stream=True, timeout=5)
+            response = session.post(sage.address, data={"a": "b"}, allow_redirects=follow, stream=True, timeout=30)
         assert response.status_code == 307 and elsewhere.requests == []
 
 

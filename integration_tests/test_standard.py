@@ -12,36 +12,29 @@ from airbyte_cdk.test.standard_tests import SourceTestSuiteBase
 from integration_tests.sandbox import Sandbox
 from source_sage.source import SourceSage
 
-ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def configs() -> Iterator[None]:
-    """The configs that acceptance-test-config.yml names; a person's own are put back afterwards."""
-    # The suite reads the same file again and again: its tokens must outlive the suite.
-    with Sandbox(size="tiny", seed=1, token_life=10**9) as box:
-        yield from written(box)
-
-
-def written(box: Sandbox) -> Iterator[None]:
-    """The files while the tests run."""
-    dead = box.config(access_token="", refresh_token="used up")
-    wanted = {"config.json": box.config(), "dead_token.json": dead}
-    folder = ROOT / "secrets"
-    folder.mkdir(exist_ok=True)
-    kept = {name: (folder / name).read_text() for name in wanted if (folder / name).exists()}
-    for name, config in wanted.items():
-        (folder / name).write_text(json.dumps(config))
-    yield
-    for name in wanted:
-        if name in kept:
-            (folder / name).write_text(kept[name])
-        else:
-            (folder / name).unlink()
-
 
 class TestStandard(SourceTestSuiteBase):
     """All of them; the image's own are run by a target of their own."""
 
     connector = SourceSage
     connector_name = "source-sage"
+    root = Path(__file__).parents[1]
+
+    @classmethod
+    def get_connector_root_dir(cls) -> Path:
+        """Where the paths of acceptance-test-config.yml begin."""
+        return cls.root
+
+
+@pytest.fixture(scope="module", autouse=True)
+def configs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The configs that acceptance-test-config.yml names, where no other worker and no person has theirs."""
+    root = tmp_path_factory.mktemp("standard")
+    (root / "secrets").mkdir()
+    # The suite reads the same file again and again: its tokens must outlive the suite.
+    with Sandbox(size="tiny", seed=1, token_life=10**9) as box, pytest.MonkeyPatch.context() as patch:
+        dead = box.config(access_token="", refresh_token="used up")
+        for name, config in {"config.json": box.config(), "dead_token.json": dead}.items():
+            (root / "secrets" / name).write_text(json.dumps(config))
+        patch.setattr(TestStandard, "root", root)
+        yield

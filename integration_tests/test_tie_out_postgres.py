@@ -91,12 +91,13 @@ def books() -> Iterator[Books]:
 
 
 def fill(postgres: Postgres, books: Books) -> None:
+    script = io.StringIO()
     for stream in books.streams:
-        out = io.StringIO()
+        script.write(f'{create_statement(stream, "JSONB")};\nCOPY "{stream["name"]}" FROM STDIN WITH (FORMAT csv);\n')
         rows = values_of(stream, books.destination.all_rows(stream["name"]))
-        csv.writer(out, lineterminator="\n").writerows(rows)
-        copy = f'COPY "{stream["name"]}" FROM STDIN WITH (FORMAT csv);\n{out.getvalue()}\\.\n'
-        postgres.sql(f"{create_statement(stream, 'JSONB')};\n{copy}")
+        csv.writer(script, lineterminator="\n").writerows(rows)
+        script.write("\\.\n")
+    postgres.sql(script.getvalue())
 
 
 def answers(postgres: Postgres, before: str = "") -> list[Answer]:

@@ -6,7 +6,6 @@ import datetime as dt
 import itertools
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 import requests
 
 from integration_tests.harness import Destination, Message, Output, catalog_of, run
+from integration_tests.pipeline import SandboxClock
 from integration_tests.sandbox import Sandbox, faults
 from integration_tests.sandbox.requestlog import Logged
 from source_sage import tokens as module
@@ -45,12 +45,18 @@ def own() -> Iterator[Sandbox]:
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PAUSE_AFTER_LOST_ANSWER_SECONDS", 0.05)
     monkeypatch.setattr(module, "WAITS_WHILE_DOWN_SECONDS", (0.01, 0.01, 0.01, 0.01))
-    monkeypatch.setattr(module, "READ_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(module, "READ_TIMEOUT_SECONDS", 1)
 
 
 @pytest.fixture
 def some(streams: dict[str, Message]) -> dict[str, Any]:
     return catalog_of(streams.values(), SOME)
+
+
+def slow_pages(box: Sandbox, seconds: float) -> SandboxClock:
+    """Let each page take so long, of the sandbox's time alone; gives a clock that shows it to the connector."""
+    box.faults.add(faults.before_page(lambda *_: box.clock.advance(seconds)))
+    return SandboxClock(box)
 
 
 def token_calls(box: Sandbox) -> list[Logged]:
@@ -98,10 +104,11 @@ def test_a_dead_token_is_renewed_and_kept(own: Sandbox, some: dict[str, Any], co
     assert places["CONTROL"] < first_result
 
 
-def test_a_long_read_with_a_token_of_three_seconds(
+def test_a_long_read_with_a_token_of_thirty_seconds(
     streams: dict[str, Message], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Sandbox(size="tiny", businesses=2, token_life=3, latency=0.25, restricted_answer=404) as box:
+    with Sandbox(size="tiny", businesses=4, token_life=30, restricted_answer=404) as box:
+        clock = slow_pages(box, 0.3)
         events: list[tuple[str, str]] = []
         accepts = box.tokens.accepts
 
@@ -118,13 +125,13 @@ def test_a_long_read_with_a_token_of_three_seconds(
         post = requests.post
 
         def timed(*arguments: Any, **options: Any) -> requests.Response:
-            asked_at.append(time.monotonic())
+            asked_at.append(clock.monotonic())
             return post(*arguments, **options)
 
         monkeypatch.setattr(box.tokens, "accepts", noted)
         monkeypatch.setattr(module.requests, "post", timed)
         config = box.config(num_workers=8)
-        output = run("read", config, catalog=catalog_of(streams.values()), seen=seen)
+        output = run("read", config, catalog=catalog_of(streams.values()), clock=clock, seen=seen)
         calls = token_calls(box)
         statuses = {one.status for one in box.requests}
 
@@ -133,9 +140,9 @@ def test_a_long_read_with_a_token_of_three_seconds(
     # No request met a dead token, and no renewal was refused.
     assert statuses <= {200, 404}
     assert {one.status for one in calls} == {200}
-    # One renewal for each life: three seconds less the leeway lie between any two.
+    # One renewal for each life: thirty seconds less the leeway lie between any two.
     assert box.tokens.refreshes == len(calls) == len(output.configs) >= 3
-    assert all(later - one >= 2.2 for one, later in itertools.pairwise(asked_at))
+    assert all(later - one >= 22 for one, later in itertools.pairwise(asked_at))
     # Each pair was on stdout before the first request that used it.
     for config in output.configs:
         token = config["access_token"]
@@ -230,7 +237,7 @@ def test_an_answer_that_is_lost_after_the_rotation(
 @pytest.mark.usefixtures("short_waits")
 def test_a_token_endpoint_that_hangs_once(own: Sandbox, some: dict[str, Any]) -> None:
     config = spent(own)
-    own.faults.add(faults.hang(0.6, then_drop=True), path=TOKEN_PATH, nth=1)
+    own.faults.add(faults.hang(1.5, then_drop=True), path=TOKEN_PATH, nth=1)
     output = run("read", config, catalog=some)
     assert output.failure is None
     assert own.tokens.refreshes == len(output.configs) == 1
@@ -240,7 +247,7 @@ def test_a_token_endpoint_that_hangs_once(own: Sandbox, some: dict[str, Any]) ->
 @pytest.mark.parametrize(
     ("fault", "calls"),
     [
-        (faults.hang(0.6, then_drop=True), 2),
+        (faults.hang(1.5, then_drop=True), 2),
         (faults.drop(), 2),
         (faults.cut(), 2),
         (faults.status(500), 2),
@@ -274,11 +281,10 @@ def test_a_token_endpoint_that_breaks_in_the_middle_of_a_read_is_asked_by_one_th
     streams: dict[str, Message], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "READ_TIMEOUT_SECONDS", 10)
-    with Sandbox(size="tiny", token_life=2, latency=0.1, restricted_answer=404) as box:
+    with Sandbox(size="tiny", token_life=20, restricted_answer=404) as box:
+        clock = slow_pages(box, 0.3)
         box.faults.add(faults.status(503), path=TOKEN_PATH, when=lambda _: box.tokens.refreshes >= 1)
-        config = box.config(num_workers=8)
-        box.settings.latency = 0.2
-        output = run("read", config, catalog=catalog_of(streams.values()))
+        output = run("read", box.config(num_workers=8), catalog=catalog_of(streams.values()), clock=clock)
         assert failure_type(output) == "transient_error"
         assert [one.status for one in token_calls(box)] == [200, 503, 503, 503, 503, 503]
         assert output.of("RECORD")
@@ -317,14 +323,15 @@ def test_a_revoked_grant_asks_for_a_new_sign_in(own: Sandbox, streams: dict[str,
 
 
 def test_a_grant_revoked_in_the_middle_of_a_read_is_asked_for_once(streams: dict[str, Message]) -> None:
-    with Sandbox(size="tiny", token_life=2, latency=0.3, restricted_answer=404) as box:
+    with Sandbox(size="tiny", token_life=20, restricted_answer=404) as box:
+        clock = slow_pages(box, 0.3)
         grant = box.tokens.grants[0] if box.tokens.grants else box.tokens.new_grant()
 
         def revoked(name: str, page: int, company: object) -> None:
             grant.refresh_token = grant.previous = ""
 
         box.faults.add(faults.before_page(revoked), nth=1)
-        output = run("read", box.config(), catalog=catalog_of(streams.values()))
+        output = run("read", box.config(), catalog=catalog_of(streams.values()), clock=clock)
         assert [one.status for one in token_calls(box) if one.status != 200] == [400]
         assert failure_type(output) == "transient_error"  # alive a moment ago: the platform may try once more
         again = run("check", output.configs[-1])
@@ -334,7 +341,8 @@ def test_a_grant_revoked_in_the_middle_of_a_read_is_asked_for_once(streams: dict
 def test_a_sibling_that_rotates_in_the_middle_of_a_read_is_healed_by_the_platforms_retry(
     streams: dict[str, Message],
 ) -> None:
-    with Sandbox(size="tiny", token_life=2, latency=0.3, restricted_answer=404) as box:
+    with Sandbox(size="tiny", token_life=20, restricted_answer=404) as box:
+        clock = slow_pages(box, 0.3)
         config = box.config()
         siblings: list[dict[str, Any]] = []
 
@@ -345,15 +353,15 @@ def test_a_sibling_that_rotates_in_the_middle_of_a_read_is_healed_by_the_platfor
         catalog = catalog_of(streams.values())
         destination = Destination(catalog)
         destination.begin()
-        output = run("read", config, catalog=catalog, seen=destination.take)
+        output = run("read", config, catalog=catalog, clock=clock, seen=destination.take)
         assert failure_type(output) == "transient_error" and "Another run" in text(output)
         assert [one.status for one in token_calls(box) if one.status != 200] == [400]
         assert len(siblings) == 1
 
-        box.settings.latency, box.settings.token_life = 0, 300
+        box.settings.token_life = 300
         destination.begin()
         fresh = config | {"refresh_token": siblings[0]["refresh_token"]}
-        output = run("read", fresh, catalog=catalog, state=destination.saved(), seen=destination.take)
+        output = run("read", fresh, catalog=catalog, clock=clock, state=destination.saved(), seen=destination.take)
         assert output.failure is None
         for name in SOME[:4]:
             assert {row["id"] for row in destination.rows(name)} == {row["id"] for row in box.businesses[0].rows(name)}
@@ -362,11 +370,12 @@ def test_a_sibling_that_rotates_in_the_middle_of_a_read_is_healed_by_the_platfor
 def test_an_access_token_alone_works_while_it_lives_and_its_rows_and_states_stay_valid(
     streams: dict[str, Message],
 ) -> None:
-    with Sandbox(size="tiny", token_life=2, latency=0.3, restricted_answer=404) as box:
+    with Sandbox(size="tiny", token_life=20, restricted_answer=404) as box:
+        clock = slow_pages(box, 0.3)
         catalog = catalog_of(streams.values())
         destination = Destination(catalog)
         destination.begin()
-        output = run("read", box.config(refresh_token=""), catalog=catalog, seen=destination.take)
+        output = run("read", box.config(refresh_token=""), catalog=catalog, clock=clock, seen=destination.take)
         assert failure_type(output) == "config_error"
         assert "no Refresh Token" in text(output) and SIGN_IN in text(output)
         assert (token_calls(box), output.configs) == ([], [])
@@ -374,9 +383,11 @@ def test_an_access_token_alone_works_while_it_lives_and_its_rows_and_states_stay
         finished = [name for name in streams if output.statuses(name)[-1:] == ["COMPLETE"]]
         assert 0 < len(finished) < len(streams)
 
-        box.settings.latency, box.settings.token_life = 0, 300
+        box.settings.token_life = 300
         destination.begin()
-        output = run("read", box.config(), catalog=catalog, state=destination.saved(), seen=destination.take)
+        output = run(
+            "read", box.config(), catalog=catalog, clock=clock, state=destination.saved(), seen=destination.take
+        )
         assert output.failure is None
         for name in SOME[:4]:
             assert {row["id"] for row in destination.rows(name)} == {row["id"] for row in box.businesses[0].rows(name)}

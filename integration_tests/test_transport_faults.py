@@ -203,6 +203,118 @@ def test_a_real_request_limit_is_only_waited_for(kind: str, box: Sandbox, pipeli
     pipeline.assert_equal()
 
 
+# Refusals: Sage's own JSON, or somebody else's word
+
+
+STRANGE: dict[str, Callable[[], Action]] = {
+    "a 403 of a gateway": lambda: faults.html(403),
+    "a 404 of a gateway": lambda: faults.html(404),
+    "a 403 without a body": lambda: faults.empty(403),
+    "a 404 with other JSON": lambda: faults.status(404, {"message": "no Route matched with those values"}),
+    "a 403 with an empty array": lambda: faults.status(403, []),
+    "a 403 with JSON that ends early": lambda: faults.status(403, '[{"$dataCode": "MultiUserAccessDenied"'),
+    "a 403 nested deeper than anybody reads": lambda: faults.status(403, "[" * 100_000),
+}
+
+
+@pytest.mark.parametrize("what", STRANGE)
+def test_a_refusal_that_is_not_sages_is_asked_again(what: str, quick: Pipeline) -> None:
+    assert_survived(quick, STRANGE[what]())
+
+
+@pytest.mark.parametrize("what", STRANGE)
+def test_a_refusal_that_is_not_sages_and_stays_fails_its_list_alone_and_is_no_skip(what: str, quick: Pipeline) -> None:
+    box = quick.box
+    box.faults.add(STRANGE[what](), path="*/contacts")
+    began = box.clock.now()
+    output = quick.sync()
+    assert {error["failure_type"] for error in output.errors} == {"transient_error"}
+    assert "most likely by a proxy, a firewall or a gateway" in output.errors[0]["message"]
+    assert "check the API Endpoint" in output.errors[0]["message"]
+    assert len(quick.asked("contacts")) == 3
+    assert sum(quick.clock.slept) < 30 and box.clock.now() - began < 60
+    assert output.statuses("contacts")[-1] == "INCOMPLETE"
+    assert {output.statuses(name)[-1] for name in STREAMS if name != "contacts"} == {"COMPLETE"}
+    assert [line for line in output.log("WARN") if "skipped" in line] == []
+    box.faults.clear()
+    assert quick.sync().failure is None
+    quick.assert_equal()
+
+
+@pytest.mark.parametrize("code", [401, 403, 404])
+def test_a_refusal_of_sages_own_is_a_skip_at_once(code: int, quick: Pipeline) -> None:
+    quick.box.faults.add(faults.refused(code), path="*/contacts")
+    output = quick.sync()
+    assert output.failure is None
+    assert len(quick.asked("contacts")) == 1
+    (skip,) = [line for line in output.log("WARN") if line.startswith("contacts of ")]
+    assert f"is skipped (HTTP {code} " in skip
+
+
+@pytest.mark.parametrize("code", [401, 403, 404])
+def test_the_sandbox_refuses_what_a_plan_lacks_in_sages_json(code: int) -> None:
+    with Sandbox(size="tiny", plan="Start") as box:
+        box.businesses[0].plan_id = "MICRO"  # no plan that would spare the request
+        box.settings.change({"restricted_answer": code})
+        pipeline = Pipeline(box, ("stock_items", "countries"))
+        output = pipeline.sync()
+        assert output.failure is None
+        assert [one.status for one in pipeline.asked("stock_items")] == [code]
+        assert output.statuses("stock_items")[-1] == "COMPLETE"
+
+
+@pytest.mark.parametrize("code", [307, 429, 500, 503])
+def test_a_code_of_sages_that_stands_in_a_text_is_no_refusal(code: int, quick: Pipeline) -> None:
+    text = "Contact 'AuthorizationFailure Ltd' could not be loaded"
+    quick.box.faults.add(faults.status(code, [{"$dataCode": "UnexpectedError", "$message": text}]), path="*/contacts")
+    quick.box.faults.all[0].times = None if code == 307 else 2
+    output = quick.sync()
+    assert [line for line in output.log("WARN") if "skipped" in line] == []
+    if code == 307:
+        assert "sends requests on to another address" in output.errors[0]["message"]
+    else:
+        assert output.failure is None
+        quick.assert_equal()
+
+
+@pytest.mark.parametrize("code", [307, 429, 500, 503])
+def test_even_sages_code_decides_with_401_and_403_alone(code: int, quick: Pipeline) -> None:
+    quick.box.faults.add(faults.status(code, [{"$dataCode": "AuthorizationFailure"}]), path="*/contacts", times=1)
+    output = quick.sync()
+    assert [line for line in output.log("WARN") if "skipped" in line] == []
+    assert (output.failure is None) == (code != 307)
+
+
+@pytest.mark.parametrize("text", ["AuthorizationFailure", {"$message": "AuthorizationFailure"}])
+def test_a_401_that_only_speaks_of_the_code_is_about_the_token(text: object, quick: Pipeline) -> None:
+    quick.box.faults.add(faults.status(401, text), path="*/contacts", times=1)
+    output = quick.sync()
+    assert output.failure is None and quick.box.tokens.refreshes == 1
+    quick.assert_equal()
+
+
+# The echo
+
+
+def test_an_answer_that_names_no_business_is_told_once_a_list_and_in_the_report(quick: Pipeline) -> None:
+    for name in ("contacts", "ledger_entries"):
+        quick.box.faults.add(faults.no_business(), path=f"*/{name}")
+    output = quick.sync()
+    assert output.failure is None
+    quick.assert_equal()
+    told = [line.partition(":")[0] for line in output.log("WARN") if "which business they are for" in line]
+    assert sorted(told) == ["contacts", "ledger_entries"]
+    (report,) = [line for line in output.log("INFO") if line.startswith("Sync report")]
+    assert "answers that named no business: contacts, ledger_entries" in report
+
+
+def test_where_sage_promises_no_echo_none_is_missed(quick: Pipeline) -> None:
+    quick.select(["businesses", "contacts"])
+    output = quick.sync()
+    assert output.failure is None
+    assert [line for line in output.log("WARN") if "which business" in line] == []
+
+
 def in_rows(first: int, last: int) -> Callable[[Call], bool]:
     """Tell whether a page holds one of the rows from `first` up to but not including `last`."""
 

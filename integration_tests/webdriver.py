@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import requests
+
+from integration_tests.ports import free_port
 
 ARGUMENTS = (
     "--headless",
@@ -26,7 +27,7 @@ ARGUMENTS = (
     "--disable-sync",
     "--window-size=900,760",
 )
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 
 
 def missing() -> str:
@@ -92,8 +93,7 @@ class Browser:
 @contextlib.contextmanager
 def chromium() -> Iterator[Browser]:
     """A fresh browser with a profile of its own, gone afterwards."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [str(shutil.which("chromedriver")), f"--port={port}"]
         driver = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
@@ -124,7 +124,7 @@ def _until_ready(root: str) -> None:
     end = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
-            if _http().get(f"{root}/status", timeout=5).json()["value"]["ready"]:
+            if _http().get(f"{root}/status", timeout=30).json()["value"]["ready"]:
                 return
         except requests.exceptions.ConnectionError:
             pass

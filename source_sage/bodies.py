@@ -34,6 +34,33 @@ def parsed(content: bytes) -> tuple[Any, bool]:
     return written, repr(written) != repr(said) or "\N{REPLACEMENT CHARACTER}" in text
 
 
+def data_code(content: bytes) -> str | None:
+    """Sage's `$dataCode` of an error.
+
+    Args:
+        content: the body as it came: Sage's is a JSON array of errors, perhaps a single one (API.md, 1.8).
+
+    Returns:
+        None if the body is none of Sage's: a gateway's page, another kind of JSON, half an answer.
+    """
+    try:
+        said, _ = parsed(content)
+    except ValueError:
+        return None
+    first = said[0] if isinstance(said, list) and said else said
+    return str(first["$dataCode"] or "") if isinstance(first, dict) and "$dataCode" in first else None
+
+
+def kind(content: bytes) -> str:
+    """What kind of body it is that is none of Sage's, in a few words; never a word of its own."""
+    text = content.lstrip()
+    if not text:
+        return "an empty body"
+    if text.startswith(b"<"):
+        return "a web page"
+    return "other JSON" if text[:1] in (b"{", b"[") else "a text"
+
+
 def _written(value: Any) -> Any:
     """The same without halves of surrogate pairs, which are no characters."""
     if isinstance(value, str):

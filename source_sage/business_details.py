@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
+from source_sage.asking import Steps
 from source_sage.reading import SettingsReading
-from source_sage.task import Batch, Task
 
 
-class BusinessReading:
+class BusinessReading(SettingsReading):
     """Reads the one record of a business, at no request where its details were asked for beforehand."""
 
-    def __init__(self, task: Task) -> None:
-        self._task = task
-
-    def run(self) -> Iterator[Batch]:
-        """Read the record.
-
-        Yields:
-            Its one row.
-        """
-        task = self._task
-        if task.business.details is None:
-            yield from SettingsReading(task).run()
-            return
-        yield task.batch([task.business.details])
+    def run(self) -> Steps[None]:
+        """Read the record."""
+        details = self._task.business.details
+        if details is None:
+            yield from super().run()
+        else:
+            self._task.hand_on(self._task.batch([details]))

@@ -14,7 +14,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_sage.config import BUSINESS_ID, SageConfig, quoted_id
 from source_sage.errors import ListRefused, config_error
-from source_sage.pages import Envelope, PageWalk
+from source_sage.pages import Envelope, Pages
 from source_sage.report import Tally
 from source_sage.rights import Profile
 from source_sage.secrecy import visible
@@ -75,19 +75,19 @@ def covered_by_sign_in(
     Raises:
         AirbyteTracedException, ListRefused: as the transport says.
     """
-    walk = PageWalk(BUSINESSES_A_PAGE)
+    pages = Pages(BUSINESSES_A_PAGE)
     found: dict[str, Business] = {}
     odd = 0
-    while not walk.finished:
-        params = {**walk.params, **(filters or {})}
+    while (number := pages.wanted()) is not None:
+        params = {"page": str(number), "items_per_page": str(BUSINESSES_A_PAGE), **(filters or {})}
         body = transport.get("/businesses", params, dict, list_expected=True, tries=tries, tally=tally).taken
-        walk.take(Envelope.of(body))
         for item in body["$items"]:
             key, name = (item.get("id"), item.get("displayed_as")) if isinstance(item, dict) else (None, None)
             if isinstance(key, str) and BUSINESS_ID.fullmatch(key):
                 found[key] = Business(key, visible(name) if isinstance(name, str) else "")
             else:
                 odd += 1
+        pages.take(number, Envelope.of(body))
     if odd:  # it would become part of an address and of a header
         logger.warning("Sage named %d businesses with an id that is none; they are left out.", odd)
     return list(found.values())

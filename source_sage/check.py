@@ -29,7 +29,7 @@ from source_sage.config import SAGE_API, SageConfig
 from source_sage.errors import HOST_UNKNOWN, NO_ANSWER_IN_TIME, TLS_FAILED, ListRefused, config_error
 from source_sage.rights import Subscription, refusals
 from source_sage.streams import StreamFacts, streams_of
-from source_sage.transport import NoGoodAnswer, Transport
+from source_sage.transport import NoGoodAnswer, NotSagesWord, Transport
 
 TRIES: Final = 2
 WORKERS: Final = 4
@@ -90,6 +90,11 @@ def _covered(config: SageConfig, transport: Transport) -> list[Business]:
     api = config.endpoints.api
     try:
         return covered_by_sign_in(transport, tries=TRIES)
+    except NotSagesWord as problem:
+        raise config_error(
+            f"{_not_like_sage(api, str(problem.internal_message))} If that is right, a proxy, a firewall or a gateway "
+            "answers in Sage's place: ask whoever runs your network."
+        ) from problem
     except NoGoodAnswer as problem:
         raise config_error(_unreachable(api, str(problem.internal_message))) from problem
     except ListRefused as refusal:
@@ -97,10 +102,14 @@ def _covered(config: SageConfig, transport: Transport) -> list[Business]:
             raise config_error(
                 f"Sage refuses the list of your businesses at {api} ({refusal.reason}). {refusal.message}"
             ) from refusal
-        raise config_error(
-            f"{api} does not answer like Sage's API (HTTP {refusal.status} for /businesses). Check the API Endpoint; "
-            f"the usual one is {SAGE_API}."
-        ) from refusal
+        raise config_error(_not_like_sage(api, f"HTTP {refusal.status}")) from refusal
+
+
+def _not_like_sage(api: str, what: str) -> str:
+    return (
+        f"{api} does not answer like Sage's API ({what} for /businesses). Check the API Endpoint; the usual one is "
+        f"{SAGE_API}."
+    )
 
 
 def _unreachable(api: str, what: str) -> str:

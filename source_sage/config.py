@@ -86,6 +86,9 @@ class Window:
         return starts_early_enough and ends_late_enough
 
 
+ALL_DATES: Final = Window(None, None)
+
+
 @dataclass(frozen=True)
 class Endpoints:
     """Where Sage is: the API's base without a trailing slash, and the two OAuth addresses."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
-from source_sage.config import Window
-from source_sage.rows import REMEMBERED_TEXTS, Row, RowShaper, currency_of, moment_or_none
+from source_sage.config import ALL_DATES, Window
+from source_sage.pages import identity
+from source_sage.rows import REMEMBERED_TEXTS, Row, RowShaper, currency_of, moment_or_none, second_of
 from source_sage.streams import StreamFacts
+
+END_OF_TIME: Final = "9999"
 
 
 class Leaving:
@@ -29,51 +32,53 @@ class Leaving:
         self._shaper = shaper
         self.key = facts.primary_key[-1]
         # The same dates come again and again.
-        self._wanted = functools.lru_cache(REMEMBERED_TEXTS)(self._is_wanted)
+        self._wanted_text = functools.lru_cache(REMEMBERED_TEXTS)(self._is_wanted)
 
-    def rows(self, items: Sequence[Any], *, emitted_before: bool) -> list[Row]:
+    def key_of(self, item: Any) -> str | None:
+        """What tells a record from the others of its list; None if nothing does."""
+        if self.key == "currency_id" and isinstance(item, dict):
+            return currency_of(item)
+        return identity(item)
+
+    def rows(self, items: Sequence[Any], *, gone_since: str | None) -> list[Row]:
         """The rows to emit for some records.
 
         Args:
             items: as Sage sent them.
-            emitted_before: a row outside the chosen dates may be in the destination, and leaves it as a tombstone.
+            gone_since: rows outside the chosen dates that were changed since (or have no time of change) may be in the
+                destination, and leave it as tombstones; None if none can be there.
         """
         if self.key == "currency_id":
             items = [{**item, "currency_id": currency_of(item)} for item in items if isinstance(item, dict)]
-        rows = self._shaper.shape(items, self._business_id, key=self.key)
-        if not self._facts.date_field:
-            return rows
-        return list(self._inside(rows, self._facts.date_field, emitted_before and self._facts.changes))
+        gone: list[Row] = []
+        if date_field := self._facts.date_field:
+            inside = []
+            for item in items:
+                if identity(item) is None or self._wanted(item.get(date_field)):
+                    inside.append(item)
+                elif self._facts.changes and gone_since is not None and _changed(item) >= gone_since:
+                    gone.append(tombstone(self._business_id, identity(item), moment_or_none(item.get("updated_at"))))
+            items = inside
+        return [*self._shaper.shape(items, self._business_id, key=self.key), *gone]
 
-    def tombstones(self, items: Sequence[Any], now: str) -> list[Row]:
-        """The tombstones of deleted records; `now` is taken where Sage does not say when, or says what is no time."""
-        made = []
-        for item in items:
-            if isinstance(item, dict) and isinstance(item.get("id"), str) and item["id"]:
-                made.append(tombstone(self._business_id, item["id"], moment_or_none(item.get("deleted_at")) or now))
-        return made
+    def tombstones(self, deleted: Iterable[tuple[str, Any]], now: str) -> list[Row]:
+        """The tombstones of deleted records, each with its key and when that was, as Sage says.
 
-    def edited_out(self, items: Sequence[Any], now: str) -> list[Row]:
-        """Tombstones of changed records that are outside the chosen dates now."""
-        rows = self.rows(items, emitted_before=True)
-        return [row for row in rows if row.get("is_deleted")]
+        `now` is taken where Sage does not say when, or says what is no time.
+        """
+        return [tombstone(self._business_id, key, moment_or_none(when) or now) for key, when in deleted]
 
-    def is_inside(self, item: Any) -> bool:
-        """Tell whether a record is surely one of the chosen dates."""
-        day = _day(item.get(self._facts.date_field))
-        return day is not None and self._window.holds(day)
+    def _wanted(self, date: Any) -> bool:
+        return self._wanted_text(date) if type(date) is str else self._is_wanted(date)
 
-    def _inside(self, rows: Sequence[Row], date_field: str, emitted_before: bool) -> Iterator[Row]:
-        for row in rows:
-            if self._wanted(row.get(date_field)):
-                yield row
-            elif emitted_before:
-                yield tombstone(self._business_id, row.get("id"), row.get("updated_at"))
+    def _is_wanted(self, date: Any) -> bool:
+        """Tell whether a row of that date leaves. One without a date is inside no dates; one that is none stays."""
+        day = day_of(date)
+        return self._window == ALL_DATES or (self._window.holds(day) if day else bool(date))
 
-    def _is_wanted(self, date: str | None) -> bool:
-        """Tell whether a row of that date leaves; one without a date does."""
-        day = _day(date)
-        return day is None or self._window.holds(day)
+
+def _changed(item: Any) -> str:
+    return second_of(item.get("updated_at")) or END_OF_TIME
 
 
 def tombstone(business_id: str, row_id: Any, moment: Any) -> Row:
@@ -87,7 +92,8 @@ def tombstone(business_id: str, row_id: Any, moment: Any) -> Row:
     }
 
 
-def _day(date: Any) -> dt.date | None:
+def day_of(date: Any) -> dt.date | None:
+    """The accounting date of a record or row; of a date-time, its date; None if it is none."""
     try:
         return dt.date.fromisoformat(str(date)[:10])
     except ValueError:

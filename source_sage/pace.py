@@ -11,6 +11,7 @@ the second that its answer takes, once.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import datetime as dt
 import logging
@@ -18,6 +19,8 @@ import random
 import re
 import threading
 from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -41,6 +44,23 @@ MOST_WINDOWS_BEFORE_A_TRIAL: Final = 48
 SHORT_LOOK_SECONDS: Final = 0.05
 
 
+@dataclass
+class Turn:
+    """A request that is under way.
+
+    Attributes:
+        was_refused: with 429.
+        asked_seconds: what Retry-After asked for then.
+    """
+
+    was_refused: bool = False
+    asked_seconds: float | None = None
+
+    def refused(self, asked_seconds: float | None) -> None:
+        """Note that it was refused with 429."""
+        self.was_refused, self.asked_seconds = True, asked_seconds
+
+
 class Pace:
     """Holds every thread back after a 429, lets them go on together, and keeps to the limit that was found."""
 
@@ -58,6 +78,23 @@ class Pace:
         self._windows = WINDOWS_BEFORE_A_TRIAL
         self._try_more_at = 0.0
         self._over: AirbyteTracedException | None = None
+
+    @contextlib.contextmanager
+    def turn(self, tally: Tally) -> Iterator[Turn]:
+        """Wait until a request is welcome; it is under way until the block is left, however that happens.
+
+        Raises:
+            AirbyteTracedException: transient; Sage takes no requests for so long that the run is over.
+        """
+        self.wait(tally)
+        turn = Turn()
+        try:
+            yield turn
+        finally:
+            if turn.was_refused:
+                self.hold(turn.asked_seconds)
+            else:
+                self.answered()
 
     def wait(self, tally: Tally) -> None:
         """Wait until a request is welcome; it is then under way until `answered` or `hold`.

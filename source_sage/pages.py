@@ -1,19 +1,21 @@
-"""Pages: which one to ask for next, and when a list is at its end. Pure: knows no sockets.
+"""Pages: which ones of a list to ask for, and when all are there. Pure: knows no sockets.
 
-Sage numbers its pages, and a page past the end is the last page again (API.md, 1.5), so "until empty" never ends.
-`$next` and `$total` may be missing. A list is at its end when Sage gives no next page and all of `$total` was seen
-(without one: when the page is not full), or when the answer is another page than the one asked for, or repeats the
-page before it, or holds nothing.
+Sage numbers its pages from 1, and a page past the end is the last page again (API.md, 1.5), so "until empty" never
+ends. The first answer tells how many pages there are; the others may be answered in any order. Where `$next`, `$total`
+and the length of a page disagree about the end, one page more is asked for: new rows mean that the list goes on, and
+a repetition that this was its end, whatever `$total` says.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-SMALLEST_PAGE: Final = 25
-MOST_PATIENCE: Final = 64
+# So many pages one after the other that hold what another page held are a repetition, however they are numbered.
+REPEATED_AT_MOST: Final = 10
+UNKNOWN: Final = -1
 
 
 @dataclass(frozen=True)
@@ -21,100 +23,130 @@ class Envelope:
     """What Sage says of a page, beside its records.
 
     Attributes:
-        ids: what tells its records from each other, in their order.
+        count: how many records it holds.
+        signature: the same for a page of the same records.
         number, total: `$page` and `$total`; None if Sage did not say.
         has_next: there is a `$next`.
     """
 
-    ids: list[str | None]
+    count: int
+    signature: int
     number: int | None
     total: int | None
     has_next: bool
 
     @classmethod
-    def of(cls, body: Mapping[str, Any]) -> Envelope:
-        """The envelope of an answer whose `$items` is a list."""
-        ids = [identity(item) for item in body["$items"]]
-        return cls(ids, _number(body.get("$page")), _number(body.get("$total")), bool(body.get("$next")))
+    def of(cls, body: Mapping[str, Any], excess: int = 0) -> Envelope:
+        """The envelope of an answer whose `$items` is a list; `$total` is known to be too high by `excess`."""
+        items = body["$items"]
+        signature = hash(frozenset(map(identity, items)))
+        total = _number(body.get("$total"))
+        told = None if total is None else max(0, total - excess)
+        return cls(len(items), signature, _number(body.get("$page")), told, bool(body.get("$next")))
 
 
-class PageWalk:
-    """A walk through one list.
+class Pages:
+    """The pages of one list: those to ask for, and what their answers said.
 
     Args:
-        page_size: rows a page; after `shrink` smaller for a while, and for longer each time it happens again.
-        rows: how many rows of the list were read before; a multiple of the page size.
+        size: rows a page, as asked for.
+
+    Attributes:
+        count: the last page that is known to be in the list.
+        answered: how many answers were in the list.
+        told, lied: `$total` was in every answer; it was wrong in one.
+        totals: the `$total` that came with each page, from the first on; `UNKNOWN` for pages that are not there.
+        short: pages that held fewer rows than their own `$total` says.
     """
 
-    def __init__(self, page_size: int, rows: int = 0) -> None:
-        self._full_size = page_size
-        self._size = page_size
-        self._rows = rows
-        self._last_ids: list[str | None] = []
-        self._patience = 1
-        self._grows_after = 0
-        self.finished = False
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._next = 1
+        self._under_way = 0
+        self._ended = False
+        self._repeated = 0
+        self._signatures: set[int] = set()
+        self._last: tuple[int, Envelope] | None = None
+        self.count = 1
+        self.answered = 0
+        self.told, self.lied = True, False
+        self.totals = array("q")
+        self.short: list[int] = []
 
     @property
-    def params(self) -> dict[str, str]:
-        """What to ask for next."""
-        return {"page": str(self.page), "items_per_page": str(self._size)}
+    def trusted(self) -> bool:
+        """Tell whether `$total` can prove anything."""
+        return self.told and not self.lied
 
     @property
-    def page(self) -> int:
-        """The number of the page to ask for next."""
-        return self._rows // self._size + 1
+    def finished(self) -> bool:
+        """Tell whether all pages were answered."""
+        return not self._under_way and (self._ended or self._next > self.count)
 
-    @property
-    def rows(self) -> int:
-        """How many rows of the list are behind, a short page in its middle counted as a whole one."""
-        return self._rows
+    def wanted(self) -> int | None:
+        """The number of the next page to ask for, which is then under way; None if no other is wanted now."""
+        if self._ended or self._next > self.count:
+            return None
+        self._next += 1
+        self._under_way += 1
+        return self._next - 1
 
-    @property
-    def aligned(self) -> bool:
-        """Tell whether a walk of full pages can go on from here."""
-        return self._rows % self._full_size == 0
-
-    @property
-    def at_full_size(self) -> bool:
-        """Tell whether the next page is one of full size."""
-        return self._size == self._full_size
-
-    @property
-    def can_shrink(self) -> bool:
-        """Tell whether a page that fails can be asked for in halves."""
-        return self._size // 2 >= SMALLEST_PAGE
-
-    def ahead(self, total: int) -> range:
-        """The pages to ask for next and after that in a list of `total` rows; none while pages are smaller."""
-        if self.finished or not self.at_full_size:
-            return range(0)
-        return range(self.page, -(-total // self._full_size) + 1)
-
-    def shrink(self) -> None:
-        """Ask for half as many rows a page from here on; the place in the list is kept."""
-        self._size //= 2
-        self._patience = min(2 * self._patience, MOST_PATIENCE)
-        self._grows_after = self._patience
-
-    def take(self, page: Envelope) -> bool:
-        """Note the answer for the page asked for; False where Sage repeated a page, whose rows were there before."""
-        another_page = page.number is not None and page.number != self.page
-        same_again = self._rows > 0 and page.ids == self._last_ids and any(page.ids)
-        # The page asked for may hold the rows of the one before it: a page of new rows came in between.
-        repeated = same_again and (page.number is None or page.total is None)
-        if not page.ids or another_page or repeated:
-            self.finished = True
+    def take(self, number: int, page: Envelope) -> bool:
+        """Note an answer: the page that was asked for, and what came. Tells whether that is in the list."""
+        self._under_way -= 1
+        self._repeated = self._repeated + 1 if page.signature in self._signatures else 0
+        self._signatures.add(page.signature)
+        if number == 1 and page.count and self._is_no_full_page(page):
+            self._size = page.count  # what Sage really gives
+        due = self._due(number, page.total)
+        if self._is_past_the_end(number, page, due):
+            self._ended = True
+            self.lied = self.lied or bool(due) or number - 1 in self.short
             return False
-        self._rows = self.page * self._size
-        self._last_ids = page.ids
-        all_seen = len(page.ids) < self._size if page.total is None else self._rows >= page.total
-        self.finished = (not page.has_next and all_seen) or len(page.ids) > self._size
-        self._grows_after -= 1
-        if self._grows_after <= 0:
-            while self._size < self._full_size and self._rows % (self._size * 2) == 0:
-                self._size *= 2
-        return not same_again
+        self.answered += 1
+        self.totals.extend([UNKNOWN] * (number - len(self.totals)))
+        self.totals[number - 1] = UNKNOWN if page.total is None else page.total
+        self.told = self.told and page.total is not None
+        self.lied = self.lied or (page.count > 0 and due == 0)
+        if page.count < (due or 0):
+            self.short.append(number)
+        if self._last is None or number > self._last[0]:
+            self._last = number, page
+        if page.total is not None:
+            self.count = max(self.count, -(-page.total // self._size))
+        if not self._under_way and self._next > self.count and not self._agree():
+            self.count = self._next
+        return True
+
+    def _is_no_full_page(self, page: Envelope) -> bool:
+        due = self._due(1, page.total) or 0
+        return page.count > self._size or (page.count < self._size and (page.has_next or page.count < due))
+
+    def _is_past_the_end(self, number: int, page: Envelope, due: int | None) -> bool:
+        """Tell whether an answer is none of the page asked for, but of the end of the list."""
+        if page.number is not None and page.number != number:
+            return True
+        if (not page.count and not due and number > 1) or self._repeated >= REPEATED_AT_MOST:
+            return True
+        last = self._last
+        same = last is not None and last[0] == number - 1 and last[1].signature == page.signature
+        # Where Sage says that this is another page, and how long the list is, it may hold the rows of the one before:
+        # a page of new rows came in between.
+        return same and (page.number is None or page.total is None)
+
+    def _due(self, number: int, total: int | None) -> int | None:
+        """How many rows a page should hold in a list of `total` rows; None if nobody said."""
+        return None if total is None else min(max(total - (number - 1) * self._size, 0), self._size)
+
+    def _agree(self) -> bool:
+        """Tell whether all signs say that the last page is the last."""
+        if self._last is None:
+            return True
+        number, page = self._last
+        due = self._due(number, page.total)
+        if due is None:
+            return not page.has_next and page.count < self._size
+        return not page.has_next and page.count == due and not self.short
 
 
 def identity(item: Any) -> str | None:
@@ -126,4 +158,4 @@ def identity(item: Any) -> str | None:
 
 
 def _number(value: Any) -> int | None:
-    return value if isinstance(value, int) else None
+    return value if type(value) is int and value >= 0 else None

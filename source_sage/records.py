@@ -24,11 +24,13 @@ class Records:
     Attributes:
         stream: its name.
         keys: for each, the key of the row of the list that it was made of.
+        gone: for each, whether it is a tombstone.
         lines: their messages, one a line, the last line ended too.
     """
 
     stream: str
     keys: list[Any]
+    gone: list[bool]
     lines: bytes
 
     @classmethod
@@ -46,18 +48,29 @@ class Records:
         written = [orjson.dumps(row) for row in rows]
         written[0] = before + written[0]
         written[-1] += after
-        return cls(stream, [row.get(key) for row in rows], (after + before).join(written))
+        gone = ["is_deleted" in row for row in rows]
+        return cls(stream, [row.get(key) for row in rows], gone, (after + before).join(written))
 
     @property
     def count(self) -> int:
         """How many there are."""
         return len(self.keys)
 
+    @property
+    def deleted(self) -> int:
+        """How many of them are tombstones."""
+        return sum(self.gone)
+
     def without(self, keys: Set[Any]) -> Records:
         """The same without what was made of certain rows of the list."""
         kept = [key not in keys for key in self.keys]
         lines = itertools.compress(self.lines.splitlines(keepends=True), kept)
-        return Records(self.stream, list(itertools.compress(self.keys, kept)), b"".join(lines))
+        return Records(
+            self.stream,
+            list(itertools.compress(self.keys, kept)),
+            list(itertools.compress(self.gone, kept)),
+            b"".join(lines),
+        )
 
     def messages(self) -> Iterator[AirbyteMessage]:
         """The same as the CDK's messages."""

@@ -25,6 +25,7 @@ class Tally:
 
     Attributes:
         skipped, failed: why, in a few words and in a sentence.
+        unnamed: an answer did not say which business it was for.
         oldest, newest: the least and the greatest `updated_at` of its rows; empty if they have none.
         walked: how many rows of its list are behind it.
         expected: how many rows the list has; None if Sage did not say.
@@ -40,6 +41,7 @@ class Tally:
     waited: float = 0.0
     skipped: str = ""
     failed: str = ""
+    unnamed: bool = False
     oldest: str = ""
     newest: str = ""
     walked: int = 0
@@ -154,7 +156,13 @@ class _Section:
         if self.table:
             self.table.insert(0, STREAM_HEADER)
         rest = {name: tally for name, tally in read.items() if name not in own and not tally.failed}
-        self.folded = [*self._rest(rest, brief), *self._refusals(), *self._failures(len(tallies))]
+        unnamed = [name for name, tally in read.items() if tally.unnamed]
+        self.folded = [
+            *self._rest(rest, brief),
+            *(_folded(f"answers that named no business: {_list(unnamed)}") if unnamed else []),
+            *self._refusals(),
+            *self._failures(len(tallies)),
+        ]
 
     @property
     def remark(self) -> str:

@@ -29,6 +29,7 @@ Convert = Callable[[Any], Any]
 EXACT_DIGITS: Final = 15
 DEEPEST: Final = 100
 REMEMBERED_TEXTS: Final = 20_000
+SECONDS: Final = len("YYYY-MM-DDThh:mm:ss")
 _UNFIT: Final = object()
 _DECIMAL: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _USUAL_MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}")
@@ -281,3 +282,17 @@ _SCALARS: Final[dict[tuple[str, str], Convert]] = {
 }
 # The same amounts, dates and moments come again and again.
 _OF_TEXT: Final = {kind: functools.lru_cache(REMEMBERED_TEXTS)(scalar) for kind, scalar in _SCALARS.items()}
+
+
+def second_of(stamp: Any) -> str:
+    """A time of change to the second, so that two can be compared; empty if it is none."""
+    return stamp[:SECONDS] if type(stamp) is str and _USUAL_MOMENT.match(stamp) else ""
+
+
+def extremes(stamps: Iterable[Any]) -> list[str]:
+    """The least and the greatest time of change, to the second; nothing if there is none."""
+    moments = [moment for moment in stamps if type(moment) is str]
+    ends = [min(moments), max(moments)] if moments else []
+    if all(map(second_of, ends)):
+        return [second_of(end) for end in ends]
+    return extremes([moment for moment in moments if second_of(moment)])

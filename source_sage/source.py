@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any
 
 from airbyte_cdk.models import (
@@ -21,6 +21,7 @@ from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from airbyte_cdk.sources.declarative.requesters.error_handlers import DefaultErrorHandler, HttpResponseFilter
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_sage.asking import ThreadPool, Threads
 from source_sage.businesses import (
     Business,
     chosen,
@@ -46,11 +47,12 @@ class SourceSage(Source):
     """Sage Accounting.
 
     Args:
-        clock: injected for tests.
+        clock, threads: injected for tests.
     """
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(self, clock: Clock | None = None, threads: Callable[[int], Threads] = ThreadPool) -> None:
         self._clock = clock or Clock()
+        self._threads = threads
 
     @property
     def name(self) -> str:
@@ -136,7 +138,17 @@ class SourceSage(Source):
             for business in readable
             for name, refusal in refusals(lists, business.profile).items()
         }
-        sync = Sync(checked, readable, selected, transport, report, self._clock, refused=refused, unreadable=unreadable)
+        sync = Sync(
+            checked,
+            readable,
+            selected,
+            transport,
+            report,
+            self._clock,
+            refused=refused,
+            unreadable=unreadable,
+            threads=self._threads,
+        )
         try:
             yield from sync.messages()
         finally:

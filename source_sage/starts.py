@@ -11,36 +11,42 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeVar
 
-from source_sage.state import Place
+from source_sage.cuts import days_in
+from source_sage.state import Checkpoint
 
 Stream = TypeVar("Stream")
 
 
-def starts(places: Iterable[tuple[Stream, Place | None]]) -> list[tuple[Place | None, list[Stream]]]:
-    """Group streams by the place that a common reading can start from.
+def starts(
+    checkpoints: Iterable[tuple[Stream, Checkpoint | None]],
+) -> list[tuple[Checkpoint | None, list[Stream]]]:
+    """Group streams by the checkpoint that a common reading can start from.
 
     Args:
-        places: each stream with how far it is; None if it was never read.
+        checkpoints: each stream with how far it is; None if it was never read.
 
     Returns:
-        One entry per reading: its place, and the streams that it serves, in the order given.
+        One entry per reading: its checkpoint, and the streams that it serves, in the order given.
     """
-    groups: dict[tuple[object, ...] | None, tuple[Place | None, list[Stream]]] = {}
-    for stream, place in places:
-        first, streams = groups.setdefault(_kind(place), (place, []))
+    groups: dict[tuple[object, ...] | None, tuple[Checkpoint | None, list[Stream]]] = {}
+    for stream, checkpoint in checkpoints:
+        first, streams = groups.setdefault(_kind(checkpoint), (checkpoint, []))
         streams.append(stream)
-        if place is not None and first is not None and _reach(place) < _reach(first):
-            groups[_kind(place)] = (place, streams)
+        if checkpoint is not None and first is not None and _reach(checkpoint) < _reach(first):
+            groups[_kind(checkpoint)] = (checkpoint, streams)
     return list(groups.values())
 
 
-def _kind(place: Place | None) -> tuple[object, ...] | None:
-    """Places of one kind lie on one line: the same dates, and the same first read if it has not ended."""
-    if place is None:
+def _kind(checkpoint: Checkpoint | None) -> tuple[object, ...] | None:
+    """Checkpoints of one kind lie on one line: the same dates, and the same whole reading if one is under way."""
+    if checkpoint is None:
         return None
-    under_way = None if place.watermark else (place.began, place.total)
-    return (place.start, place.end, under_way)
+    whole = checkpoint.whole
+    under_way = (checkpoint.watermark, whole.began, whole.start, whole.end) if whole else None
+    return (checkpoint.start, checkpoint.end, under_way)
 
 
-def _reach(place: Place) -> tuple[str, int]:
-    return place.watermark, place.rows
+def _reach(checkpoint: Checkpoint) -> tuple[str, int]:
+    """How far it is. Of one whole reading the ranges only grow, so that fewer days are less far."""
+    whole = checkpoint.whole
+    return checkpoint.watermark, days_in(whole.ranges) if whole else 0

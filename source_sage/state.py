@@ -1,16 +1,23 @@
-"""The state that the platform keeps between runs: per stream, one place per business.
+"""The state that the platform keeps between runs: per stream, one checkpoint per business.
 
 Small and readable, so that a person can see from it how far a stream is:
 
-    {"version": 1, "businesses": {"0d40…": {"watermark": "2026-11-23T10:00:00Z", "start": "2024-01-01"}}}
+    {"version": 2, "endpoint": "api.accounting.sage.com", "businesses": {
+        "0d40…": {"watermark": "2026-11-23T10:00:00Z", "start": "2024-01-01"}}}
 
-A first read that is under way has `began` instead of a watermark, and how many `rows` of a list of how many (`total`)
-it has read. Its rows are in the destination already, so the retry must also ask for what was deleted since it began.
+A whole reading that is under way has beside or instead of the watermark when it `began`, for which dates, and which of
+them are `done`, as pairs of a first and a last date:
+
+    {"whole": {"began": "2026-11-23T10:00:00Z", "start": "2020-01-01", "done": [["2020-01-01", "2021-03-31"]]}}
+
+Its rows are in the destination already, so the retry must also ask for what was deleted since it began. Version 1, of
+before the first release, knew no `done`: its watermarks are taken over, and its unfinished readings begin again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime as dt
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
@@ -20,112 +27,195 @@ from source_sage.clock import parse_utc
 from source_sage.config import Window
 from source_sage.errors import config_error
 
-VERSION: Final = 1
+VERSION: Final = 2
+BEFORE: Final = 1
 EARLIEST_YEAR: Final = 1970
+RANGES_AT_MOST: Final = 32
+Day = str | None
 
 
-class Place(BaseModel):
+class _Dates(BaseModel):
+    """Accounting dates, `YYYY-MM-DD`, None for an open end."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    start: Day = None
+    end: Day = None
+
+    @field_validator("start", "end")
+    @classmethod
+    def _is_day(cls, value: Day) -> Day:
+        Window.of_texts(value, None)
+        return value
+
+    @property
+    def window(self) -> Window:
+        """The same."""
+        return Window.of_texts(self.start, self.end)
+
+    def is_for(self, window: Window) -> bool:
+        """Tell whether it was reached for just these dates."""
+        return self.window == window
+
+
+class Whole(_Dates):
+    """A whole reading of some dates that is under way.
+
+    Attributes:
+        began: when the first of its tries began, by Sage's clock (UTC); empty before its first answer.
+        done: the dates of which every row has left.
+    """
+
+    began: str = ""
+    done: tuple[tuple[Day, Day], ...] = ()
+
+    @field_validator("began")
+    @classmethod
+    def _is_moment(cls, value: str) -> str:
+        return _moment(value)
+
+    @field_validator("done")
+    @classmethod
+    def _are_days(cls, value: tuple[tuple[Day, Day], ...]) -> tuple[tuple[Day, Day], ...]:
+        for start, end in value:
+            Window.of_texts(start, end)
+        return value
+
+    @classmethod
+    def of(cls, window: Window, began: str, done: Iterable[Window]) -> Whole:
+        """One of these dates."""
+        return cls(began=began, done=_texts(done), start=_text(window.start), end=_text(window.end))
+
+    @property
+    def ranges(self) -> list[Window]:
+        """What is done."""
+        return [Window.of_texts(start, end) for start, end in self.done]
+
+    def with_done(self, ranges: Iterable[Window]) -> Whole:
+        """The same when these dates are done. Of very many ranges the last ones are left out, and read once more."""
+        return self.model_copy(update={"done": _texts(ranges)[:RANGES_AT_MOST]})
+
+    def begun(self, moment: str) -> Whole:
+        """The same with the moment of its first answer, unless it had one."""
+        return self if self.began else self.model_copy(update={"began": moment})
+
+
+class Checkpoint(_Dates):
     """How far one stream of one business is.
 
     Attributes:
         watermark: all changes up to this moment (UTC) are in the destination; empty before the first read ended.
-        began: when the unfinished first read began, by Sage's clock (UTC).
-        walk_began: when the walk through the pages that `rows` counts began; empty if with the read itself.
-        rows: how many rows of the list, from its front, that walk has emitted.
-        total: how long the list was when the walk began; None if Sage did not say.
-        start, end: the accounting dates it was read for, `YYYY-MM-DD`, None for an open end.
+        start, end: the dates that this is true of.
+        whole: a whole reading that is under way.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     watermark: str = ""
-    began: str = ""
-    walk_began: str = ""
-    rows: int = Field(default=0, ge=0)
-    total: int | None = None
-    start: str | None = None
-    end: str | None = None
+    whole: Whole | None = Field(default=None)
 
-    @field_validator("watermark", "began", "walk_began")
+    @field_validator("watermark")
     @classmethod
     def _is_moment(cls, value: str) -> str:
-        if value and parse_utc(value).year < EARLIEST_YEAR:
-            raise ValueError(f"{value} is before there was anything to read")
-        return value
-
-    @field_validator("start", "end")
-    @classmethod
-    def _is_day(cls, value: str | None) -> str | None:
-        Window.of_texts(value, None)
-        return value
+        return _moment(value)
 
     @model_validator(mode="after")
-    def _has_a_moment(self) -> Place:
-        if not (self.watermark or self.began):
+    def _has_a_moment(self) -> Checkpoint:
+        if not (self.watermark or (self.whole and self.whole.began)):
             raise ValueError("neither watermark nor began")
         return self
 
     @classmethod
-    def for_window(cls, window: Window, **reached: Any) -> Place:
-        """A place reached for these dates."""
-        return cls(
-            **reached,
-            start=window.start.isoformat() if window.start else None,
-            end=window.end.isoformat() if window.end else None,
-        )
+    def for_window(cls, window: Window, watermark: str) -> Checkpoint:
+        """One that was reached for these dates."""
+        return cls(watermark=watermark, start=_text(window.start), end=_text(window.end))
 
-    def is_for(self, window: Window) -> bool:
-        """Tell whether it was reached for just these dates."""
-        return Window.of_texts(self.start, self.end) == window
+    def reading(self, whole: Whole) -> Checkpoint:
+        """The same while something is read whole."""
+        return self.model_copy(update={"whole": whole})
 
     def covers(self, window: Window) -> bool:
-        """Tell whether all dates wanted now were wanted when this place was reached."""
-        return Window.of_texts(self.start, self.end).covers(window)
+        """Tell whether all dates wanted now were wanted when its watermark was reached."""
+        return self.window.covers(window)
 
 
 class StreamState:
-    """The places of one stream, by business.
+    """The checkpoints of one stream, by business.
 
     Args:
         stream: its name, for messages.
         blob: what the platform kept; empty at the first sync.
+        endpoint: the host that is read now; a checkpoint of another one is not taken over.
 
     Raises:
         AirbyteTracedException: config_error; the blob is none of ours, and reading everything again behind the
             user's back would be worse than to say so.
     """
 
-    def __init__(self, stream: str, blob: Mapping[str, Any]) -> None:
-        self._places: dict[str, Place] = {}
+    def __init__(self, stream: str, blob: Mapping[str, Any], endpoint: str) -> None:
+        self._checkpoints: dict[str, Checkpoint] = {}
+        self._endpoint = endpoint
         if not blob or NO_CURSOR_STATE_KEY in blob:
             return
         try:
-            if blob["version"] != VERSION:
-                raise ValueError(f"version {blob['version']!r} is not {VERSION}")
-            for business_id, place in dict(blob["businesses"]).items():
-                self._places[str(business_id)] = Place.model_validate(place)
-        except (KeyError, TypeError, ValueError, ValidationError) as error:
+            version = blob["version"]
+            if version not in (VERSION, BEFORE):
+                raise ValueError(f"version {version!r} is not {VERSION}")
+            reached_at = endpoint if version == BEFORE else str(blob["endpoint"])
+            for business_id, checkpoint in dict(blob["businesses"]).items():
+                known = _of_before(checkpoint) if version == BEFORE else checkpoint
+                self._checkpoints[str(business_id)] = Checkpoint.model_validate(known)
+        except (AttributeError, KeyError, TypeError, ValueError, ValidationError) as error:
             raise config_error(
                 f"The saved state of stream {stream} cannot be read: it is damaged or from another connector. "
                 "Refresh or clear this stream in the connection's settings, so that it is read from the beginning.",
                 f"state of {stream}: {type(error).__name__}",
             ) from error
+        if reached_at != endpoint:
+            raise config_error(
+                f"The saved state of stream {stream} was reached at another API Endpoint than the one that is entered "
+                "now. Enter the former one again, or clear this stream in the connection's settings, so that it is "
+                "read from the beginning.",
+                f"state of {stream}: another endpoint",
+            )
 
-    def place(self, business_id: str) -> Place | None:
+    def checkpoint(self, business_id: str) -> Checkpoint | None:
         """How far that business is; None if it was never read."""
-        return self._places.get(business_id)
+        return self._checkpoints.get(business_id)
 
-    def move(self, business_id: str, place: Place) -> None:
+    def move(self, business_id: str, checkpoint: Checkpoint) -> None:
         """Note how far that business is now."""
-        self._places[business_id] = place
+        self._checkpoints[business_id] = checkpoint
 
     def blob(self) -> dict[str, Any]:
         """What the platform is to keep."""
         return {
             "version": VERSION,
-            "businesses": {one: _readable(place) for one, place in self._places.items()},
+            "endpoint": self._endpoint,
+            "businesses": {one: _readable(checkpoint.model_dump()) for one, checkpoint in self._checkpoints.items()},
         }
 
 
-def _readable(place: Place) -> dict[str, Any]:
-    return {name: value for name, value in place.model_dump().items() if value not in ("", None, 0)}
+def _moment(value: str) -> str:
+    if value and parse_utc(value).year < EARLIEST_YEAR:
+        raise ValueError(f"{value} is before there was anything to read")
+    return value
+
+
+def _texts(ranges: Iterable[Window]) -> tuple[tuple[Day, Day], ...]:
+    return tuple((_text(one.start), _text(one.end)) for one in ranges)
+
+
+def _text(day: dt.date | None) -> Day:
+    return day.isoformat() if day else None
+
+
+def _of_before(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """A checkpoint of version 1 as one of today."""
+    dates = {name: checkpoint.get(name) for name in ("start", "end")}
+    if checkpoint.get("watermark"):
+        return {"watermark": checkpoint["watermark"], **dates}
+    return {"whole": {"began": checkpoint["began"], **dates}}
+
+
+def _readable(values: Mapping[str, Any]) -> dict[str, Any]:
+    told = {name: _readable(value) if isinstance(value, dict) else value for name, value in values.items()}
+    return {name: value for name, value in told.items() if value not in ("", None, ())}

@@ -61,7 +61,7 @@ class StreamFacts(BaseModel):
         """The field that an append-dedup destination orders by; None for a list that always comes whole."""
         if self.fed_by_others:
             return "deleted_at"
-        return "updated_at" if self.changes else self.date_field if self.by_date else None
+        return "updated_at" if self.changes or self.by_date else None
 
     @functools.cached_property
     def schema_(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One sync: readings run side by side in threads, their batches leave in order on the main thread.
+"""One sync: readings go on side by side, one answer at a time, and what they hand on leaves at once.
 
 A reading is of one list of one business, and serves all streams that are made of it: the list's own stream, and those
 of its lines, whether or not the list's own is selected. Whatever befalls it, befalls all of them.
@@ -15,13 +15,12 @@ import datetime as dt
 import functools
 import importlib
 import logging
-import queue
 import threading
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from airbyte_cdk.models import (
     AirbyteMessage,
@@ -38,7 +37,7 @@ from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_sage.asking import Askers
+from source_sage.asking import ASKED_PER_WORKER, Desk, Reader, Steps, ThreadPool, Threads
 from source_sage.businesses import Business
 from source_sage.clock import Clock
 from source_sage.config import SageConfig
@@ -50,16 +49,16 @@ from source_sage.records import Records
 from source_sage.report import Report
 from source_sage.rows import Row, RowShaper
 from source_sage.starts import starts
-from source_sage.state import Place, StreamState
+from source_sage.state import Checkpoint, StreamState
 from source_sage.streams import StreamFacts, every_stream
 from source_sage.task import Batch, Task
 from source_sage.transport import Transport
 
 logger = logging.getLogger("airbyte.source-sage")
 
-PUT_SECONDS: Final = 0.2
-BATCHES_THAT_WAIT: Final = 2
 SECONDS_BETWEEN_LOOKS: Final = 1.0
+# Something leaves at least so often, where a stream is incremental: a state that says the same again if need be.
+LONGEST_SILENCE_SECONDS: Final = 600.0
 
 
 @dataclass
@@ -87,19 +86,17 @@ class Reading:
 
     facts: StreamFacts
     business: Business
-    place: Place | None
+    checkpoint: Checkpoint | None
     streams: list[StreamRun]
 
 
-@dataclass(frozen=True)
-class _Ended:
-    """A reading's last word."""
+@dataclass(eq=False)
+class _Running:
+    """A reading under way: what it wants to ask for, and where its steps are."""
 
     reading: Reading
-    error: Exception | None
-
-
-_Item = tuple[Reading, Batch] | _Ended
+    reader: Reader
+    steps: Steps[None]
 
 
 class Sync:
@@ -114,6 +111,7 @@ class Sync:
         clock: for the report's duration and record times.
         refused: what is known beforehand to be refused, by business id and list; it is not asked for.
         unreadable: businesses that cannot be read at all, and why; the others are read.
+        threads: makes those who carry the requests out, given how many at the same time.
     """
 
     def __init__(
@@ -127,6 +125,7 @@ class Sync:
         *,
         refused: Mapping[tuple[str, str], ListRefused],
         unreadable: Mapping[Business, AirbyteTracedException],
+        threads: Callable[[int], Threads] = ThreadPool,
     ) -> None:
         self._config = config
         self._businesses = businesses
@@ -136,12 +135,14 @@ class Sync:
         self._refused = refused
         self._unreadable = unreadable
         self._progress = Progress(report, clock)
-        self._stop = threading.Event()
         self._lock = threading.Lock()
-        self._askers = Askers(config.num_workers)
-        self._queue: queue.Queue[_Item] = queue.Queue(maxsize=BATCHES_THAT_WAIT)
+        self._threads = threads
+        self._handed_on: deque[tuple[Reading, Batch]] = deque()
+        self._left_at = clock.monotonic()
+        host = str(urlsplit(config.endpoints.api).hostname)
         self._runs = [
-            StreamRun(facts, StreamState(facts.name, {} if facts.fed_by_others else blob)) for facts, blob in streams
+            StreamRun(facts, StreamState(facts.name, {} if facts.fed_by_others else blob, host))
+            for facts, blob in streams
         ]
         self._run_of = {run.facts.name: run for run in self._runs}
         self._deleted_records = next((run for run in self._runs if run.facts.fed_by_others), None)
@@ -164,12 +165,12 @@ class Sync:
                 lists.setdefault(name, []).append(run)
         for name, runs in lists.items():
             for business in self._businesses:
-                places = [(run, run.state.place(_place_key(run, name, business))) for run in runs]
-                for place, served in starts(places):
+                reached = [(run, run.state.checkpoint(_state_key(run, name, business))) for run in runs]
+                for checkpoint, served in starts(reached):
                     for run in served:
                         run.left += 1
                         run.readings[business.id] += 1
-                    yield Reading(known[name], business, place, served)
+                    yield Reading(known[name], business, checkpoint, served)
 
     def messages(self) -> Iterator[AirbyteMessage | Records]:
         """Read, emit, and say how each stream ended.
@@ -185,35 +186,78 @@ class Sync:
         for business, failure in self._unreadable.items():
             yield self._note_unreadable(business, failure)
         yield from self._completed()
-        executor = ThreadPoolExecutor(self._config.num_workers, thread_name_prefix="sage")
+        desk = Desk(self._config.num_workers, self._threads(self._config.num_workers))
         try:
-            for reading in self._readings:
-                executor.submit(self._work, reading)
-            for _ in self._readings:
-                yield from self._until_one_ends()
+            yield from self._read(desk)
             if self._deleted_records is not None:
                 yield from self._complete(self._deleted_records)
         finally:
-            self._stop.set()
-            executor.shutdown(wait=False, cancel_futures=True)
-            self._askers.close()
+            desk.close()
         failures = [(run.facts.name, business, failure) for run in self._runs for business, failure in run.failures]
         if outcome := sync_failure(len(self._runs), failures, read=self._admissions.anything_read):
             raise outcome
 
-    def _work(self, reading: Reading) -> None:
-        error: Exception | None = self._refused.get((reading.business.id, reading.facts.name))
-        if error is not None:
-            self._put(_Ended(reading, error))
-            return
-        self._report.tally(reading.business.id, reading.facts.name).begun = True
+    def _read(self, desk: Desk) -> Iterator[AirbyteMessage | Records]:
+        """Open readings as there is room for them, and have each go on when an answer of its own has come."""
+        waiting = deque(self._readings)
+        running: dict[Reader, _Running] = {}
+        while waiting or running:
+            while waiting and len(running) < ASKED_PER_WORKER * self._config.num_workers:
+                reading = waiting.popleft()
+                refused = self._refused.get((reading.business.id, reading.facts.name))
+                if refused is not None:
+                    yield from self._end(reading, refused)
+                    continue
+                self._report.tally(reading.business.id, reading.facts.name).begun = True
+                reader = _reader(self._task(reading))
+                running[reader] = one = _Running(reading, reader, reader.run())
+                yield from self._go_on(one, running)
+            desk.send(list(running))
+            assert desk.waits or not running, "a reading waits for nothing"
+            came = desk.take(SECONDS_BETWEEN_LOOKS) if running else None
+            if came is not None and came in running:
+                yield from self._go_on(running[came], running)
+            if line := self._progress.line():
+                logger.info(line)
+            yield from self._say_something()
+
+    def _go_on(self, one: _Running, running: dict[Reader, _Running]) -> Iterator[AirbyteMessage | Records]:
+        """Have a reading go on to where it waits for an answer; what it handed on leaves."""
+        ended, error = False, None
         try:
-            for batch in _reader(self._task(reading)).run():
-                if not self._put((reading, batch)):
-                    return
+            next(one.steps)
+        except StopIteration:
+            ended = True
         except Exception as caught:
-            error = caught
-        self._put(_Ended(reading, error))
+            ended, error = True, caught
+        while self._handed_on:
+            reading, batch = self._handed_on.popleft()
+            for records in batch.records:
+                yield from self._leave(reading, records)
+            if batch.checkpoint is not None:
+                yield from self._save(reading, batch.checkpoint)
+        if ended:
+            del running[one.reader]
+            yield from self._end(one.reading, error)
+
+    def _save(self, reading: Reading, checkpoint: Checkpoint) -> Iterator[AirbyteMessage]:
+        """The states of the streams of a reading that has reached a checkpoint."""
+        gone = self._deleted_records
+        if gone is not None and gone.since_state:
+            # First: who goes on from the checkpoint asks no more for these deletions.
+            yield self._state(gone, {NO_CURSOR_STATE_KEY: True})
+        for run in reading.streams:
+            run.state.move(_state_key(run, reading.facts.name, reading.business), checkpoint)
+            yield self._state(run, run.state.blob())
+
+    def _say_something(self) -> Iterator[AirbyteMessage]:
+        """After a long silence, a state once more: the platform takes who says nothing for dead."""
+        if self._clock.monotonic() - self._left_at < LONGEST_SILENCE_SECONDS:
+            return
+        for run in self._runs:
+            if not run.completed and run.facts.cursor_field and not run.facts.fed_by_others:
+                yield self._state(run, run.state.blob())
+                return
 
     def _task(self, reading: Reading) -> Task:
         return Task(
@@ -221,45 +265,14 @@ class Sync:
             business=reading.business,
             window=self._config.window,
             start_date=self._config.start_date,
-            place=reading.place,
+            checkpoint=reading.checkpoint,
             shaper=self._shapers[reading.facts.name],
             emit=functools.partial(self._emit, reading),
+            hand_on=lambda batch: self._handed_on.append((reading, batch)),
             transport=self._transport,
             tally=self._report.tally(reading.business.id, reading.facts.name),
             clock=self._clock,
-            askers=self._askers,
         )
-
-    def _put(self, item: _Item) -> bool:
-        """Hand an item to the main thread; False when the sync was given up meanwhile."""
-        while not self._stop.is_set():
-            try:
-                self._queue.put(item, timeout=PUT_SECONDS)
-            except queue.Full:
-                continue
-            return True
-        return False
-
-    def _until_one_ends(self) -> Iterator[AirbyteMessage | Records]:
-        while not isinstance(item := self._next(), _Ended):
-            reading, batch = item
-            for records in batch.records:
-                yield from self._leave(records)
-            if batch.place is not None:
-                for run in reading.streams:
-                    run.state.move(_place_key(run, reading.facts.name, reading.business), batch.place)
-                    yield self._state(run, run.state.blob())
-        yield from self._end(item)
-
-    def _next(self) -> _Item:
-        """What the readings bring next; meanwhile says now and then how far they are."""
-        while True:
-            if line := self._progress.line():
-                logger.info(line)
-            try:
-                return self._queue.get(timeout=SECONDS_BETWEEN_LOOKS)
-            except queue.Empty:
-                continue
 
     def _emit(self, reading: Reading, rows: Sequence[Row], *, deletions: bool = False) -> list[Records]:
         """Write the rows of a list for each stream that is made of it; of deletions, those of all streams too."""
@@ -291,30 +304,29 @@ class Sync:
         if not run.facts.parents:
             return rows
         read_at = moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        emitted_before = reading.place is not None
-        lines = lines_of(run.facts, reading.facts.name, rows, read_at, emitted_before=emitted_before)
-        tally = self._report.tally(reading.business.id, run.facts.name)
-        tombstones = sum(1 for line in lines if line.get("is_deleted"))
-        tally.tombstones += tombstones
-        tally.rows += len(lines) - tombstones
-        return lines
+        emitted_before = reading.checkpoint is not None
+        return lines_of(run.facts, reading.facts.name, rows, read_at, emitted_before=emitted_before)
 
-    def _leave(self, records: Records) -> Iterator[AirbyteMessage | Records]:
+    def _leave(self, reading: Reading, records: Records) -> Iterator[AirbyteMessage | Records]:
         run = self._run_of[records.stream]
+        if run.facts.parents:
+            tally = self._report.tally(reading.business.id, run.facts.name)
+            tally.tombstones += records.deleted
+            tally.rows += records.count - records.deleted
+        self._left_at = self._clock.monotonic()
         if not run.running:
             run.running = True
             yield _status(run, AirbyteStreamStatus.RUNNING)
         run.since_state += records.count
         yield records
 
-    def _end(self, ended: _Ended) -> Iterator[AirbyteMessage]:
-        reading = ended.reading
+    def _end(self, reading: Reading, error: Exception | None) -> Iterator[AirbyteMessage]:
         self._report.tally(reading.business.id, reading.facts.name).ended = True
-        if isinstance(ended.error, ListRefused):
-            self._note_refusal(reading, ended.error)
-        elif ended.error is not None:
-            yield from self._note_failure(reading, ended.error)
-        if shut := self._admissions.note(reading.facts.name, reading.business, ended.error):
+        if isinstance(error, ListRefused):
+            self._note_refusal(reading, error)
+        elif error is not None:
+            yield from self._note_failure(reading, error)
+        if shut := self._admissions.note(reading.facts.name, reading.business, error):
             yield self._note_unreadable(reading.business, shut)
         for run in reading.streams:
             run.left -= 1
@@ -344,6 +356,7 @@ class Sync:
         )
         stats = AirbyteStateStats(recordCount=float(run.since_state))
         run.since_state = 0
+        self._left_at = self._clock.monotonic()
         state = AirbyteStateMessage(type=AirbyteStateType.STREAM, stream=stream, sourceStats=stats)
         return AirbyteMessage(type=Type.STATE, state=state)
 
@@ -381,8 +394,8 @@ class Sync:
             yield failure.as_sanitized_airbyte_message(stream_descriptor=StreamDescriptor(name=run.facts.name))
 
 
-def _place_key(run: StreamRun, list_name: str, business: Business) -> str:
-    """Under which key a stream keeps its place: by business, and by list where it is made of several."""
+def _state_key(run: StreamRun, list_name: str, business: Business) -> str:
+    """Under which key a stream keeps its checkpoint: by business, and by list where it is made of several."""
     return f"{business.id}/{list_name}" if len(run.facts.parents) > 1 else business.id
 
 
@@ -393,9 +406,10 @@ def _names(reading: Reading) -> str:
     return known if reading.facts.name in names else f"{known} (lines of {reading.facts.name})"
 
 
-def _reader(task: Task) -> Any:
+def _reader(task: Task) -> Reader:
     module, _, name = task.facts.class_name.rpartition(".")
-    return getattr(importlib.import_module(module), name)(task)
+    reader: Reader = getattr(importlib.import_module(module), name)(task)
+    return reader
 
 
 def _deletions(stream: str, tombstones: Iterable[Row]) -> list[Row]:

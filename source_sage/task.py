@@ -5,20 +5,17 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
-from source_sage.asking import Askers
 from source_sage.businesses import Business
 from source_sage.clock import Clock
 from source_sage.config import Window
 from source_sage.records import Records
 from source_sage.report import Tally
 from source_sage.rows import Row, RowShaper
-from source_sage.state import Place
+from source_sage.state import Checkpoint
 from source_sage.streams import StreamFacts
 from source_sage.transport import Answer, Transport
-
-T = TypeVar("T")
 
 
 class Emit(Protocol):
@@ -30,15 +27,15 @@ class Emit(Protocol):
 
 @dataclass(frozen=True)
 class Batch:
-    """What one answer brought: records to emit, then perhaps a place to save.
+    """What one answer brought: records to emit, then perhaps a checkpoint to save.
 
     Attributes:
         records: to emit.
-        place: how far the reading is with them.
+        checkpoint: how far the reading is with them.
     """
 
     records: list[Records] = field(default_factory=list)
-    place: Place | None = None
+    checkpoint: Checkpoint | None = None
 
 
 @dataclass(frozen=True)
@@ -50,34 +47,30 @@ class Task:
         business: whose.
         window: the accounting dates wanted.
         start_date: as typed; the window opens earlier where historical data is wanted.
-        place: how far earlier syncs came; None for a first read.
+        checkpoint: how far earlier syncs came; None for a first read.
         shaper: makes rows of Sage's records.
-        emit: makes records of rows.
+        emit: makes records of rows; on any thread.
+        hand_on: takes what is to leave; on the thread that decides.
         transport: asks Sage.
         tally: counts.
         clock: this machine's.
-        askers: the threads that ask.
     """
 
     facts: StreamFacts
     business: Business
     window: Window
     start_date: dt.date
-    place: Place | None
+    checkpoint: Checkpoint | None
     shaper: RowShaper
     emit: Emit
+    hand_on: Callable[[Batch], None]
     transport: Transport
     tally: Tally
     clock: Clock
-    askers: Askers
 
-    def get(self, path: str, params: Mapping[str, str], take: Callable[[dict[str, Any]], T]) -> T:
-        """Ask for one resource that is no list."""
-
-        def ask() -> Answer[T]:
-            return self.transport.get(path, params, take, business_id=self.business.id, tally=self.tally)
-
-        return self.askers.ask(ask).result().taken
+    def get(self, path: str, params: Mapping[str, str]) -> Answer[dict[str, Any]]:
+        """Ask for one resource that is no list; on any thread."""
+        return self.transport.get(path, params, dict, business_id=self.business.id, tally=self.tally)
 
     def batch(self, items: Sequence[Any]) -> Batch:
         """Sage's records, shaped and written as they are."""

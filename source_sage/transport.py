@@ -7,20 +7,23 @@ What an answer means is decided elsewhere: the manifest's error handler names th
 from __future__ import annotations
 
 import datetime as dt
+import io
 import logging
 import random
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Generic, TypeVar
 
+import orjson
 import requests
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler, ResponseAction
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_sage.bodies import parsed
+from source_sage.bodies import data_code, kind, parsed
 from source_sage.clock import Clock
 from source_sage.errors import (
     CONNECTION_FAILED,
@@ -44,11 +47,19 @@ READ_TIMEOUT_SECONDS: Final = 90.0
 PIECE_BYTES: Final = 1 << 20
 TRIES: Final = 5
 LONGEST_PAUSE_SECONDS: Final = 30.0
+# Between the tries of what was refused in words that are not Sage's: three tries within half a minute.
+PAUSES_AFTER_A_STRANGE_REFUSAL: Final = (2.0, 20.0)
+# What Sage's guide leaves out of its promise that each answer names the business it is for.
+WITHOUT_ECHO: Final = re.compile(r"/(businesses|user)(/|$)")
 T = TypeVar("T")
 
 
 class NoGoodAnswer(AirbyteTracedException):
     """A request that went on failing; a smaller page may still work."""
+
+
+class NotSagesWord(NoGoodAnswer):
+    """A request that something on the way went on refusing, in words that are not Sage's: its size is not to blame."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +100,8 @@ class Transport:
         self._pace = Pace(clock)
         self._session = _session(api, connections)
         self._computing = threading.Lock()
-        self._named: set[str] = set()
+        self._naming = threading.Lock()
+        self._named: set[tuple[str, str]] = set()
 
     def get(
         self,
@@ -117,49 +129,53 @@ class Transport:
         Raises:
             ListRefused: this business or user may not have it.
             NoGoodAnswer: it failed `tries` times.
+            NotSagesWord: it was refused again and again, and not by Sage.
             AirbyteTracedException: anything else that ends the reading.
         """
         tally = tally or Tally()
         renewed = False
-        failures = 0
+        failures = strange = 0
         while True:
-            self._pace.wait(tally)
-            response: requests.Response | None = None
-            problem: Exception | None = None
             try:
-                token = self._tokens.get_access_token()
-                tally.requests += 1
-                began = self._clock.monotonic()
-                response = self._send(path, params, business_id, token)
-                content = _good_content(response)
-                if content is not None:
+                with self._pace.turn(tally) as turn:
+                    token = self._tokens.get_access_token()
+                    tally.requests += 1
+                    began = self._clock.monotonic()
+                    response = self._send(path, params, business_id, token)
+                    content = _content(response)
                     took = self._clock.monotonic() - began
-                    _require_echo(response, business_id)
+                    code, resolution = None, None
+                    if not _is_good(response):
+                        code = data_code(content)
+                        resolution = self._error_handler.interpret_response(seen(response.status_code, code))
+                        if resolution.response_action is ResponseAction.RATE_LIMITED:
+                            asked = retry_after_seconds(response.headers.get("Retry-After"), self._clock.now())
+                            turn.refused(asked)
+                if resolution is None:
+                    self._require_echo(path, response, business_id, tally)
                     taken = self._taken(path, content, list_expected, take)
                     return Answer(taken, self._moment(response), took, len(content))
-            except (requests.exceptions.RequestException, _BrokenAnswer) as caught:
-                problem, response = caught, None
-            finally:
-                if response is None or response.status_code != 429:
-                    self._pace.answered()
-            if response is None:
+            except (requests.exceptions.RequestException, _BrokenAnswer) as problem:
                 failures += 1
                 self._wait_or_give_up(path, _what_happened(problem), failures, tries, tally)
                 continue
 
-            resolution = self._error_handler.interpret_response(response)
+            what = f"HTTP {response.status_code}"
             message = str(resolution.error_message or "")
             match resolution.response_action:
+                case ResponseAction.RATE_LIMITED:
+                    pass  # waited for before the next turn
                 case ResponseAction.REFRESH_TOKEN_THEN_RETRY if not renewed:
                     renewed = True
                     self._tokens.renew_refused(token)
-                case ResponseAction.RATE_LIMITED:
-                    self._pace.hold(retry_after_seconds(response.headers.get("Retry-After"), self._clock.now()))
                 case ResponseAction.RETRY:
                     failures += 1
-                    self._wait_or_give_up(path, f"HTTP {response.status_code}", failures, tries, tally)
+                    self._wait_or_give_up(path, what, failures, tries, tally)
+                case ResponseAction.IGNORE if code is not None:
+                    raise ListRefused(response.status_code, code, message)
                 case ResponseAction.IGNORE:
-                    raise ListRefused(response.status_code, data_code(response), message)
+                    strange += 1
+                    self._wait_or_doubt(path, what, kind(content), strange, tries, tally)
                 case _:
                     raise _failure(path, response, resolution.failure_type, message)
 
@@ -176,15 +192,46 @@ class Transport:
             stream=True,
         )
 
+    def _require_echo(self, path: str, response: requests.Response, business_id: str | None, tally: Tally) -> None:
+        """See that Sage answered for the business that was asked for; an answer that does not say so is told of.
+
+        Raises:
+            AirbyteTracedException: it answered for another one.
+        """
+        echoed = response.headers.get("X-Business")
+        if not business_id or echoed == business_id:
+            return
+        if echoed:
+            raise system_error(
+                f"Sage answered for business {echoed} though business {business_id} was asked for. Nothing of that "
+                "answer was passed on. Check the Account ID; if it is right, tell Sage's support.",
+            )
+        if WITHOUT_ECHO.match(path):
+            return
+        tally.unnamed = True
+        self._warn_once(
+            ("echo", path),
+            "%s: Sage's answers do not say which business they are for (no header X-Business), though Sage promises "
+            "it. The rows are passed on for the business that was asked for.",
+            path.lstrip("/"),
+        )
+
+    def _warn_once(self, about: tuple[str, str], message: str, *values: str) -> None:
+        with self._naming:
+            if about in self._named:
+                return
+            self._named.add(about)
+        logger.warning(message, *values)
+
     def _taken(self, path: str, content: bytes, list_expected: bool, take: Callable[[dict[str, Any]], T]) -> T:
         with self._computing:
             try:
                 body, spoiled = parsed(content)
             except ValueError as error:
                 raise _BrokenAnswer("the answer was not whole JSON") from error
-            if spoiled and path not in self._named:
-                self._named.add(path)
-                logger.warning("%s: a text held what is no character; it became a question mark.", path.lstrip("/"))
+            if spoiled:
+                message = "%s: a text held what is no character; it became a question mark."
+                self._warn_once(("characters", path), message, path.lstrip("/"))
             if not isinstance(body, dict):
                 raise _BrokenAnswer("the answer was not a JSON object")
             if list_expected and not isinstance(body.get("$items"), list):
@@ -206,51 +253,60 @@ class Transport:
                 internal_message=what,
                 failure_type=FailureType.transient_error,
             )
-        tally.retries += 1
-        pause = min(2.0 ** (failures - 1), LONGEST_PAUSE_SECONDS) * random.uniform(0.75, 1.25)  # noqa: S311
+        self._ask_again(path, what, min(2.0 ** (failures - 1), LONGEST_PAUSE_SECONDS), failures, tries, tally)
+
+    def _wait_or_doubt(self, path: str, what: str, body: str, refusals: int, tries: int, tally: Tally) -> None:
+        """Ask again what was refused without Sage's own JSON: a gateway's word is no reason to skip a list."""
+        tries = min(tries, len(PAUSES_AFTER_A_STRANGE_REFUSAL) + 1)
+        if refusals >= tries:
+            raise NotSagesWord(
+                message=f"{path} was refused {tries} times with {what}, but with {body} where Sage's own refusals are "
+                "JSON with a $dataCode: most likely by a proxy, a firewall or a gateway on the way. Nothing is lost; "
+                "the next run asks again. If it repeats, check the API Endpoint and what stands between this machine "
+                "and Sage.",
+                internal_message=what,
+                failure_type=FailureType.transient_error,
+            )
+        pause = PAUSES_AFTER_A_STRANGE_REFUSAL[refusals - 1]
+        self._ask_again(path, f"{what} with {body}, which is not Sage's", pause, refusals, tries, tally)
+
+    def _ask_again(self, path: str, what: str, pause: float, failures: int, tries: int, tally: Tally) -> None:
+        pause *= random.uniform(0.75, 1.25)  # noqa: S311
         logger.info("%s: %s; asking again in %.1f s (try %d of %d).", path, what, pause, failures + 1, tries)
+        tally.retries += 1
         tally.waited += pause
         self._clock.sleep(pause)
 
 
-def _good_content(response: requests.Response) -> bytes | None:
-    """The body of a good answer; None for any other, whose body is then at hand too.
+def _is_good(response: requests.Response) -> bool:
+    return 200 <= response.status_code < 300
+
+
+def _content(response: requests.Response) -> bytes:
+    """The body; of an answer that is not good, as much as came: its status says enough.
 
     It is read in large pieces: requests takes ten kilobytes at a time, and at each a thread waits for those that
     compute.
     """
-    if 200 <= response.status_code < 300:
-        return b"".join(response.iter_content(PIECE_BYTES))
-    _ = response.content
-    return None
+    pieces: list[bytes] = []
+    try:
+        pieces.extend(response.iter_content(PIECE_BYTES))
+    except requests.exceptions.RequestException:
+        if _is_good(response):
+            raise
+    return b"".join(pieces)
+
+
+def seen(status: int, code: str | None) -> requests.Response:
+    """What the error handler sees of an answer: nothing that anybody but Sage can have written decides."""
+    seen = requests.Response()
+    seen.status_code = status
+    seen.raw = io.BytesIO(orjson.dumps({"status": status, "$dataCode": code}))
+    return seen
 
 
 class _BrokenAnswer(Exception):
     """An answer of status 200 that cannot be read: cut, empty, or another kind of document."""
-
-
-def _require_echo(response: requests.Response, business_id: str | None) -> None:
-    """See that Sage answered for the business that was asked for.
-
-    Raises:
-        AirbyteTracedException: it answered for another one.
-    """
-    echoed = response.headers.get("X-Business")
-    if business_id and echoed and echoed != business_id:
-        raise system_error(
-            f"Sage answered for business {echoed} though business {business_id} was asked for. Nothing of that "
-            "answer was passed on. Check the Account ID; if it is right, tell Sage's support.",
-        )
-
-
-def data_code(response: requests.Response) -> str:
-    """Sage's `$dataCode` of an error, empty if the body is none of Sage's."""
-    try:
-        body = response.json()
-    except ValueError:
-        return ""
-    first = body[0] if isinstance(body, list) and body else body
-    return str(first.get("$dataCode") or "") if isinstance(first, dict) else ""
 
 
 def _failure(

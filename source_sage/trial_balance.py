@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
+from source_sage.asking import Reader, Steps
 from source_sage.rows import Row
-from source_sage.task import Batch, Task
+from source_sage.task import Task
 
 
-class TrialBalanceReading:
+class TrialBalanceReading(Reader):
     """Reads Sage's trial balance report, which takes two dates, has no pages and nests its accounts."""
 
     def __init__(self, task: Task) -> None:
+        super().__init__()
         self._task = task
 
-    def run(self) -> Iterator[Batch]:
+    def run(self) -> Steps[None]:
         """Read month after month, from the Start Date to today's month or the End Date.
 
         The first month begins with the Start Date and the last ends with the End Date, as all activity does, so that
         the rows equal the ledger entries that are read. Historical data adds no months: nobody can tell where the
         books begin, and the opening balances of the first month hold all that was before.
-
-        Yields:
-            The accounts of one month, flat.
         """
         task = self._task
         for start, end in months(task.start_date, task.window.end, task.clock.now().date()):
             dates = {"from_date": start.isoformat(), "to_date": end.isoformat()}
-            yield task.batch(flat_accounts(task.get(task.facts.path, dates, dict), start, end))
+            report = yield from self.answer(partial(task.get, task.facts.path, dates))
+            task.hand_on(task.batch(flat_accounts(report.taken, start, end)))
 
 
 def months(first: dt.date, last: dt.date | None, today: dt.date) -> Iterator[tuple[dt.date, dt.date]]:

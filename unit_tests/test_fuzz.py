@@ -156,11 +156,11 @@ def test_whatever_comes_to_the_listener_the_answer_is_still_waited_for() -> None
         @example(b"GET /callback?state=the-state\xff HTTP/9.9\r\n\r\n")
         @example(b"GET //[/callback HTTP/1.1\r\n\r\n")
         def throw(data: bytes) -> None:
-            with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
                 connection.sendall(data)
 
         throw()
-        answer = requests.get(f"{redirect_uri(port)}?code=GB%2F1&state=the-state", timeout=5)
+        answer = requests.get(f"{redirect_uri(port)}?code=GB%2F1&state=the-state", timeout=30)
         assert (answer.status_code, listener.wait(5)) == (200, "GB/1")
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
-import requests
 from airbyte_cdk.models import FailureType, SyncMode
 from airbyte_cdk.sources.declarative.concurrent_declarative_source import (
     get_declarative_component_schema,
@@ -13,9 +12,11 @@ from airbyte_cdk.sources.declarative.concurrent_declarative_source import (
 from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
 from airbyte_cdk.sources.streams.http.error_handlers.response_models import ErrorResolution
 
+from source_sage.bodies import data_code
 from source_sage.config import SageConfig
 from source_sage.source import error_handler
 from source_sage.streams import PACKAGE, StreamFacts, manifest, streams_of
+from source_sage.transport import seen
 from unit_tests.form import a_form
 
 ALWAYS: Final = {
@@ -297,9 +298,9 @@ def test_a_list_that_always_comes_whole_is_offered_as_such() -> None:
     assert stream.is_resumable is False
 
 
-def test_a_list_without_a_filter_for_changes_is_incremental_by_its_date() -> None:
+def test_a_list_without_a_filter_for_changes_is_incremental_all_the_same() -> None:
     by_date: dict[str, StreamFacts] = {name: facts for name, facts in STREAMS.items() if facts.by_date}
-    assert {name: facts.cursor_field for name, facts in by_date.items()} == {"stock_movements": "date"}
+    assert {name: facts.cursor_field for name, facts in by_date.items()} == {"stock_movements": "updated_at"}
 
 
 # Lines
@@ -360,11 +361,8 @@ HTML: Final = "<html><body><h1>It did not work</h1></body></html>"
 
 
 def meaning_of(status: int, body: Any = "") -> ErrorResolution:
-    response = requests.Response()
-    response.status_code = status
-    response.url = "https://api.accounting.sage.com/v3.1/contacts"
-    response._content = (body if isinstance(body, str) else json.dumps(body)).encode()
-    return error_handler().interpret_response(response)
+    content = (body if isinstance(body, str) else json.dumps(body)).encode()
+    return error_handler().interpret_response(seen(status, data_code(content)))
 
 
 @pytest.mark.parametrize("body", [{"$items": []}, ""])
@@ -392,7 +390,9 @@ def test_a_refused_list_is_left_out_with_a_remedy(status: int, body: Any, words:
     assert words in str(meaning.error_message)
 
 
-@pytest.mark.parametrize("body", [NO_TOKEN, [], [None], ["no"], None, {"error": "invalid_token"}, HTML, ""])
+@pytest.mark.parametrize(
+    "body", [NO_TOKEN, [], [None], ["no"], None, {"error": "invalid_token"}, HTML, "", ["AuthorizationFailure"]]
+)
 def test_a_refused_token_is_renewed(body: Any) -> None:
     meaning = meaning_of(401, body)
     assert meaning.response_action is ResponseAction.REFRESH_TOKEN_THEN_RETRY
@@ -400,19 +400,19 @@ def test_a_refused_token_is_renewed(body: Any) -> None:
     assert str(meaning.error_message).startswith("Sage refuses the sign-in even with a fresh token. Sign in to Sage")
 
 
-@pytest.mark.parametrize("body", [[], {"message": "Too many"}, HTML, ""])
+@pytest.mark.parametrize("body", [[], {"message": "Too many"}, NO_SUBSCRIPTION, HTML, ""])
 def test_too_many_requests_are_slowed_down(body: Any) -> None:
     assert meaning_of(429, body).response_action is ResponseAction.RATE_LIMITED
 
 
 @pytest.mark.parametrize("status", [408, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527])
-@pytest.mark.parametrize("body", [BROKEN, {"message": "Internal server error"}, HTML, ""])
+@pytest.mark.parametrize("body", [BROKEN, {"message": "Internal server error"}, NO_SUBSCRIPTION, HTML, ""])
 def test_what_passes_by_itself_is_tried_again(status: int, body: Any) -> None:
     assert meaning_of(status, body).response_action is ResponseAction.RETRY
 
 
 @pytest.mark.parametrize("status", [400, 405, 406, 415, 422])
-@pytest.mark.parametrize("body", [BROKEN, {"error": "bad"}, HTML, ""])
+@pytest.mark.parametrize("body", [BROKEN, {"error": "bad"}, NO_SUBSCRIPTION, HTML, ""])
 def test_a_request_that_sage_does_not_understand_is_not_repeated(status: int, body: Any) -> None:
     meaning = meaning_of(status, body)
     assert meaning.response_action is ResponseAction.FAIL

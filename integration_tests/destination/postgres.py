@@ -6,7 +6,6 @@ import csv
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from integration_tests.ports import free_port
 
 USER: Final = "warehouse"
 DATABASE: Final = "warehouse"
@@ -111,7 +112,7 @@ def cluster() -> Iterator[Cluster]:
             "--locale=C",
             "--no-sync",
         )
-        port = _free_port()
+        port = free_port()
         options = f"-c port={port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
         control = [str(programs / "pg_ctl"), f"--pgdata={data}", f"--log={folder / 'log'}", "--wait", "--silent"]
         run(*control, f"--options={options}", "start")
@@ -133,9 +134,3 @@ def _programs() -> Path:
         if all((folder / name).exists() for name in ("initdb", "pg_ctl", "psql")):
             return folder
     raise PostgresMissing("PostgreSQL is not installed. On Debian: apt-get install postgresql")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port

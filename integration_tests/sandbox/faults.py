@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 from starlette.responses import Response
 
+from .errors import refused_as
 from .raw import HalfAnswer, NoAnswer
 
 if TYPE_CHECKING:
@@ -148,6 +149,11 @@ def status(code: int, body: Any = None, headers: dict[str, str] | None = None) -
     return Instead(f"status {code}", lambda: Response(content, code, headers, media_type="application/json"))
 
 
+def refused(code: int) -> Action:
+    """Sage's own refusal, with its JSON."""
+    return Instead(f"refused {code}", refused_as(code, "this list").answer)
+
+
 def html(code: int = 502) -> Action:
     """A gateway's web page."""
     page = "<html><body><h1>Bad Gateway</h1></body></html>"
@@ -224,6 +230,16 @@ def wrong_business(key: str = "0" * 32) -> Action:
     return Spoiled("wrong business", change)
 
 
+def no_business() -> Action:
+    """The answer lacks the X-Business header."""
+
+    def change(answer: Response) -> Response:
+        del answer.headers["X-Business"]
+        return answer
+
+    return Spoiled("no business", change)
+
+
 def before_page(function: PageHook) -> Action:
     """Call a function with list, page number and company before a page is worked out."""
     return Hook(function, late=False, name="before page")
@@ -250,6 +266,8 @@ ACTIONS: Final[dict[str, Callable[..., Action]]] = {
         hang,
         heavy,
         wrong_business,
+        no_business,
+        refused,
     )
 }
 

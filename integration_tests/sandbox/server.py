@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import socket
 import threading
 import time
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import uvicorn
 from starlette.applications import Starlette
@@ -32,6 +33,8 @@ from .state import State
 from .tokens import Tokens
 from .wire import day_number
 
+SECONDS_TO_FINISH: Final = 1
+
 
 async def _nowhere(request: Request, call: Call, logged: Logged) -> Response:
     if request.url.path.startswith("/v3.1/") and request.method != "GET":
@@ -49,6 +52,33 @@ def application(state: State) -> Starlette:
         Route("/{rest:path}", rim(_nowhere), methods=["GET", "POST", "PUT", "DELETE"]),
     ]
     return Starlette(routes=routes)
+
+
+class Server(uvicorn.Server):
+    """Ends when it is told to: uvicorn looks ten times a second whether it should, and then sleeps once more."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._told = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._own_loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+
+    async def main_loop(self) -> None:
+        await self._told.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        if self.server_state.tasks:
+            await asyncio.wait(self.server_state.tasks, timeout=SECONDS_TO_FINISH)
+
+    def stop(self) -> None:
+        """From any thread; answers under way have a moment to finish."""
+        self._own_loop.call_soon_threadsafe(self._told.set)
 
 
 class Sandbox:
@@ -111,7 +141,7 @@ class Sandbox:
         )
         self._control = Control(self._state)
         self._port = port
-        self._server: uvicorn.Server | None = None
+        self._server: Server | None = None
         self._thread: threading.Thread | None = None
 
     @property
@@ -146,9 +176,8 @@ class Sandbox:
             access_log=False,
             date_header=False,
             server_header=False,
-            timeout_graceful_shutdown=1,
         )
-        self._server = uvicorn.Server(config)
+        self._server = Server(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True
         )
@@ -159,8 +188,8 @@ class Sandbox:
 
     def stop(self) -> None:
         """Close the port and end the thread."""
-        if self._server and self._thread:
-            self._server.should_exit = True
+        if self._server and self._thread and self._thread.is_alive():
+            self._server.stop()
             self._thread.join(10)
 
     def __enter__(self) -> Self:

@@ -1,0 +1,152 @@
+"""Where a long list is cut into slices of accounting date. Pure: knows no sockets.
+
+Slices are cut from the oldest date on, each by the first page of what it might be: its `$total` tells whether it fits,
+and if so it is the slice's first page. How many days hold as many rows as are wanted is reckoned from those before.
+A first slice open at its beginning and a last one open at its end hold what is dated long ago or far ahead.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Final
+
+from source_sage.config import Window
+
+SHORT_LIST: Final = 5_000
+FIRST_SLICE: Final = 2_000
+LONGEST_SLICE: Final = 20_000
+# Part of what may be in a slice that is aimed at, so that few guesses are too long.
+AIM: Final = 0.75
+MOST_TIMES_AS_MANY_DAYS: Final = 8
+RECKONED_AT_MOST: Final = 3
+BEFORE_ALL: Final = 0
+AFTER_ALL: Final = dt.date.max.toordinal() + 1
+
+
+def _first(window: Window) -> int:
+    return window.start.toordinal() if window.start else BEFORE_ALL
+
+
+def _last(window: Window) -> int:
+    return window.end.toordinal() if window.end else AFTER_ALL
+
+
+def _window(first: int, last: int) -> Window:
+    return Window(
+        dt.date.fromordinal(first) if first > BEFORE_ALL else None,
+        dt.date.fromordinal(last) if last < AFTER_ALL else None,
+    )
+
+
+def merged(windows: Iterable[Window]) -> list[Window]:
+    """The same dates in as few ranges as will do, from the oldest on."""
+    made: list[Window] = []
+    for one in sorted(windows, key=_first):
+        if made and _first(one) <= _last(made[-1]) + 1:
+            made[-1] = _window(_first(made[-1]), max(_last(made[-1]), _last(one)))
+        else:
+            made.append(one)
+    return made
+
+
+def left_of(wanted: Window, done: Iterable[Window]) -> list[Window]:
+    """The dates of `wanted` that are in none of `done`, from the oldest on."""
+    left = []
+    first = _first(wanted)
+    for one in merged(done):
+        if _first(one) > first:
+            left.append(_window(first, min(_first(one) - 1, _last(wanted))))
+        first = max(first, _last(one) + 1)
+        if first > _last(wanted):
+            break
+    else:
+        left.append(_window(first, _last(wanted)))
+    return [one for one in left if _first(one) <= _last(wanted)]
+
+
+def days_in(windows: Iterable[Window]) -> int:
+    """How many days some ranges hold, an open end counted to the end of the calendar."""
+    return sum(_last(one) - _first(one) + 1 for one in windows)
+
+
+class Cutter:
+    """Cuts one range of dates.
+
+    Args:
+        window: the range.
+        rows: how many rows it holds, by its first page.
+        days: dates of some of them.
+        today: where most lists end.
+
+    Attributes:
+        asked: what was proposed last.
+    """
+
+    def __init__(self, window: Window, rows: int, days: Iterable[dt.date], today: dt.date) -> None:
+        self._at, self._end = _first(window), _last(window)
+        self._rows = rows
+        self._all = rows
+        seen = [day.toordinal() for day in days]
+        self._oldest = max(min(seen, default=today.toordinal()), BEFORE_ALL + 2)
+        self._newest = max([today.toordinal(), *seen])
+        self._days = self._aim(self._length(self._at, min(self._end, self._newest)), rows, FIRST_SLICE)
+        self._too_long: int | None = None
+        self._tries = 0
+        self.asked = window
+
+    @property
+    def more(self) -> bool:
+        """Tell whether dates are left."""
+        return self._at <= self._end
+
+    def propose(self, limit: int) -> Window:
+        """The next slice, if it holds no more than `limit` rows: its first page is to be asked for."""
+        last = self._end
+        if self._at == BEFORE_ALL:
+            last = min(self._oldest - 1, self._end)
+        elif self._too_long is not None or self._rows > limit:
+            last = min(self._at + max(1, round(self._days)) - 1, self._end)
+        if self._too_long is not None:
+            last = min(last, self._too_long - 1)
+        self.asked = _window(self._at, max(last, self._at, BEFORE_ALL + 1))
+        return self.asked
+
+    def fits(self, rows: int, days: Iterable[dt.date], limit: int) -> bool:
+        """Note the first page of what was proposed; tells whether it is a slice. One day is one, however long.
+
+        Args:
+            rows: its `$total`.
+            days: the dates on it.
+            limit: how many rows a slice may hold.
+        """
+        first, last = _first(self.asked), _last(self.asked)
+        self._newest = max([self._newest, *(day.toordinal() for day in days)])
+        length = self._length(first, last)
+        if rows > limit and first < last and last > BEFORE_ALL + 1:
+            self._too_long = last
+            self._tries += 1
+            if first == BEFORE_ALL:
+                # So many rows are older than any that was seen; as dense as the later ones they begin here.
+                back = rows / max(self._all - rows, 1) * max(self._newest - last, 1)
+                self._oldest = max(BEFORE_ALL + 2, last - max(1, round(back)) * 2 ** max(0, self._tries - 3))
+            # Where dates are uneven, reckoning goes wrong again and again: then half of what was too long.
+            self._days = self._aim(length, rows, limit) if self._tries <= RECKONED_AT_MOST else length / 2
+            return False
+        if first > BEFORE_ALL:
+            self._days = min(self._aim(length, rows, limit), MOST_TIMES_AS_MANY_DAYS * length)
+        else:
+            self._days = self._aim(self._newest - last, self._all, limit)
+        self._rows -= rows
+        self._at = last + 1
+        self._too_long, self._tries = None, 0
+        return True
+
+    def _length(self, first: int, last: int) -> int:
+        """How many days of a range may hold rows, as far as is known; at least one."""
+        begin = self._oldest if first == BEFORE_ALL else first
+        return max(1, (last if last < AFTER_ALL else max(self._newest, begin)) - begin + 1)
+
+    @staticmethod
+    def _aim(days: int, rows: int, limit: int) -> float:
+        return days * limit * AIM / max(rows, 1)
