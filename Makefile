@@ -7,7 +7,7 @@ DEMO_BIN = .venv-demo/bin
 # A single test: .venv/bin/pytest -k NAME
 PARALLEL = -n auto --dist worksteal
 
-.PHONY: install demo test test-fast pyairbyte torture resume image-test destination-test audit bench docs lint lock clean
+.PHONY: install demo test test-fast pyairbyte torture fuzz resume image-test destination-test audit bench docs lint lock clean
 
 install: .venv/installed
 
@@ -27,6 +27,10 @@ pyairbyte: .venv/installed .venv-demo/installed
 # The convergence property, thousands of times: about a second an example.
 torture: .venv/installed
 	TORTURE_EXAMPLES=$${TORTURE_EXAMPLES:-2000} $(BIN)/pytest $(PARALLEL) integration_tests/test_convergence.py --timeout 0
+
+# Whatever comes from outside, in ways that nobody thought of; `make test` does the same with a hundred examples each.
+fuzz: .venv/installed
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-10000} $(BIN)/pytest unit_tests/test_fuzz.py --timeout 0
 
 # A first read of 200,000 rows, killed at random moments; `make test` does the same with fewer. A few minutes.
 resume: .venv/installed
@@ -60,16 +64,16 @@ lint: .venv/installed
 	$(BIN)/mypy
 
 # Two environments: PyAirbyte, for the demo and `make pyairbyte`, pins some of the connector's dependencies otherwise.
-.venv/installed: requirements/tools.txt requirements/dev.txt pyproject.toml
+.venv/installed: requirements/tools.txt requirements/build.txt requirements/dev.txt pyproject.toml
 	$(PYTHON) scripts/make_venv.py .venv requirements/dev.txt
 	touch $@
 
-.venv-demo/installed: requirements/tools.txt requirements/demo.txt pyproject.toml
+.venv-demo/installed: requirements/tools.txt requirements/build.txt requirements/demo.txt pyproject.toml
 	$(PYTHON) scripts/make_venv.py .venv-demo requirements/demo.txt
 	touch $@
 
 # The peers and the chart each have an environment of their own.
-.venv-bench-%/installed: benchmarks/requirements/%.txt requirements/tools.txt
+.venv-bench-%/installed: benchmarks/requirements/%.txt requirements/tools.txt requirements/build.txt
 	$(PYTHON) scripts/make_venv.py .venv-bench-$* $<
 	touch $@
 
@@ -78,6 +82,7 @@ LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes
 	--no-header --no-emit-index-url --no-annotate
 lock: .venv/installed
 	$(LOCK) requirements/tools.in -o requirements/tools.txt
+	$(LOCK) requirements/build.in -o requirements/build.txt
 	$(LOCK) pyproject.toml -o requirements/run.txt
 	$(LOCK) pyproject.toml --extra dev -o requirements/dev.txt
 	$(LOCK) requirements/demo.in -o requirements/demo.txt

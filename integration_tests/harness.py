@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from airbyte_cdk.logger import AirbyteLogFormatter
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_sage.clock import Clock
-from source_sage.run import SageEntrypoint
+from source_sage.run import SageEntrypoint, as_line
+from source_sage.secrecy import SecretsLogFormatter
 from source_sage.source import SourceSage
 
 Message = dict[str, Any]
@@ -132,19 +132,12 @@ def run(
                 take(line)
         except AirbyteTracedException as failure:
             output.failure = failure
-            take(_text(failure))
+            take(as_line(failure).decode())
         finally:
             close = getattr(messages, "close", None)
             if close is not None:
                 close()
     return output
-
-
-def _text(failure: AirbyteTracedException) -> str:
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out):
-        failure.emit_message()
-    return out.getvalue()
 
 
 @contextlib.contextmanager
@@ -161,7 +154,7 @@ def _taking(take: Callable[[str], None]) -> Iterator[None]:
             take(self.format(record))
 
     handler = Handler()
-    handler.setFormatter(AirbyteLogFormatter())
+    handler.setFormatter(SecretsLogFormatter())
     logger = logging.getLogger("airbyte")
     logger.addHandler(handler)
     propagate, logger.propagate = logger.propagate, False

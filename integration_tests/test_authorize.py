@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from html import unescape
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 import requests
@@ -27,8 +27,12 @@ from integration_tests import webdriver
 from integration_tests.harness import run
 from integration_tests.ports import free_port
 from integration_tests.sandbox import Sandbox, faults
+from source_sage import redirect
 from source_sage.authorize import Person, main
 from source_sage.clock import parse_utc
+from source_sage.config import ALLOWED_HOSTS
+from source_sage.consent import redirect_uri
+from source_sage.redirect import LOOPBACK
 
 COMMAND = Path(sys.executable).with_name("source-sage-authorize")
 CHECKED_START = "2024-02-29"
@@ -57,7 +61,7 @@ def press(address: str, decision: str, *, follow: bool = True) -> requests.Respo
     consent = requests.get(address, timeout=10)
     assert consent.status_code == 200
     fields = {name: unescape(value) for name, value in re.findall(r'name="(\w+)" value="([^"]*)">', consent.text)}
-    action = f"{urlsplit(address)._replace(path='', query='').geturl()}/oauth/authorize"
+    action = consent.url.partition("?")[0]
     return requests.post(action, data={**fields, "decision": decision}, timeout=10, allow_redirects=follow)
 
 
@@ -70,7 +74,7 @@ class Someone:
     answers: list[str] = field(default_factory=list)
     decision: str = "allow"
     before: Callable[[str], object] | None = None
-    """Called with the consent page's address before the button is pressed."""
+    """Called with the address that the browser was given, before the button is pressed."""
     said: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     ended_at: requests.Response | None = None
@@ -100,7 +104,7 @@ class Someone:
 
     @property
     def consent(self) -> str:
-        """The consent page's address, as it was shown."""
+        """The consent page's address, as it was shown; the browser was led there from an address of this machine."""
         return str(re.findall(r"http\S+/oauth/authorize\?\S+", "\n".join(self.said))[-1])
 
 
@@ -202,7 +206,7 @@ def test_wrong_answers_are_asked_again(signing: Signing) -> None:
     outcome = signing(who, start=None)
     assert outcome.config is not None
     assert (outcome.config["account_id"], outcome.config["start_date"]) == ("all", "2024-02-29")
-    assert "There is no business 7 in the list." in who.said
+    assert "Answer with numbers from 1 to 3, or `all`." in who.said
     assert sum("is not a date of the calendar" in line for line in who.said) == 2
 
 
@@ -315,7 +319,7 @@ def test_only_the_first_answer_counts(signing: Signing) -> None:
 
     def allow_twice(address: str) -> None:
         target = press(address, "allow", follow=False).headers["Location"]
-        again = press(address, "allow", follow=False).headers["Location"]
+        again = press(who.consent, "allow", follow=False).headers["Location"]
         pages.extend([requests.get(target, timeout=30), requests.get(again, timeout=30)])
 
     who.before = allow_twice
@@ -329,16 +333,103 @@ def test_it_listens_on_this_machine_alone_and_frees_the_port(signing: Signing) -
     heard: list[str] = []
 
     def look(address: str) -> None:
-        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-            local, _, state = line.split()[1:4]
-            if state == "0A" and int(local.split(":")[1], 16) == signing.port:
-                heard.append(local.split(":")[0])
+        for table in ("tcp", "tcp6"):
+            for line in Path("/proc/net", table).read_text().splitlines()[1:]:
+                local, _, state = line.split()[1:4]
+                if state == "0A" and int(local.split(":")[1], 16) == signing.port:
+                    heard.append(local.split(":")[0])
 
     if not Path("/proc/net/tcp").exists():
         pytest.skip("needs Linux's /proc")
     assert signing(signing.someone("1", before=look)).code == 0
-    assert heard == ["0100007F"]
-    socket.create_server(("127.0.0.1", signing.port)).close()
+    assert heard == ["0100007F", "00000000000000000000000001000000"]
+    for family, host in LOOPBACK:
+        socket.create_server((host, signing.port), family=family).close()
+
+
+def test_a_machine_without_ipv6_has_one_address(signing: Signing, monkeypatch: pytest.MonkeyPatch) -> None:
+    unknown = (socket.AF_INET6, "2001:db8::1")  # not of this machine: what `bind` says is the same
+    monkeypatch.setattr(redirect, "LOOPBACK", (LOOPBACK[0], unknown))
+    assert signing(signing.someone("1")).code == 0
+
+
+# Somebody else is on this machine
+
+
+@pytest.mark.parametrize("query", ["error=access_denied", "code=GB%2F1", "error=server_error&state=", "state=x&code=1"])
+def test_an_answer_without_the_state_does_not_end_the_wait(signing: Signing, query: str) -> None:
+    pages: list[requests.Response] = []
+
+    def stray(address: str) -> None:
+        for host in ("127.0.0.1", "[::1]"):
+            pages.append(requests.get(f"http://{host}:{signing.port}/callback?{query}", timeout=30))
+
+    assert signing(signing.someone("1", before=stray)).code == 0
+    assert all(page.status_code == 400 and "still waits for its own answer" in page.text for page in pages)
+
+
+def test_a_code_of_another_sign_in_is_worth_nothing(signing: Signing) -> None:
+    """Even if its thief knows the state: Sage compares the verifier with what the code was asked for with."""
+    code = signing.box.tokens.new_code("GB", redirect_uri(signing.port), "readonly", "x" * 43, "S256")
+
+    def swap(address: str) -> None:
+        state = parse_qs(urlsplit(press(address, "allow", follow=False).headers["Location"]).query)["state"][0]
+        query = urlencode({"code": code, "state": state})
+        requests.get(f"{redirect_uri(signing.port)}?{query}", timeout=30)
+
+    outcome = signing(signing.someone("1", decision="", before=swap))
+    assert outcome.code == 1 and "did not accept the code" in outcome.complaint
+
+
+def test_a_stolen_code_is_worth_nothing(signing: Signing) -> None:
+    stolen: list[str] = []
+
+    def steal(address: str) -> None:
+        target = press(address, "allow", follow=False).headers["Location"]
+        stolen.extend(parse_qs(urlsplit(target).query)["code"])
+        form = {"grant_type": "authorization_code", "code": stolen[0], "redirect_uri": redirect_uri(signing.port)}
+        form |= {"client_id": signing.box.tokens.client_id, "client_secret": signing.box.tokens.client_secret}
+        answer = requests.post(f"{signing.box.root}/oauth/token", data=form, timeout=30)
+        assert (answer.status_code, answer.json()) == (400, {"error": "invalid_grant"})
+
+    signing(signing.someone("1", decision="", before=steal), "--timeout", "1")
+    assert stolen and not signing.box.tokens.grants
+
+
+def test_the_browser_is_led_to_sage_once(signing: Signing) -> None:
+    opened: list[requests.Response] = []
+
+    def twice(address: str) -> None:
+        assert re.fullmatch(rf"http://localhost:{signing.port}/[\w-]{{22}}", address)
+        opened.extend(requests.get(address, timeout=30, allow_redirects=False) for _ in range(2))
+
+    outcome = signing(signing.someone("1", decision="", before=twice))
+    assert outcome.code == 1 and "was opened twice" in outcome.complaint
+    assert [one.status_code for one in opened] == [303, 404]
+    assert not [one for one in signing.box.requests if one.path == "/oauth/token"]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_program_of_another_user_is_not_answered(signing: Signing) -> None:
+    heard: list[str] = []
+
+    def another(address: str) -> None:
+        look = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=30)"
+        for host in ("127.0.0.1", "[::1]"):
+            done = subprocess.run(  # noqa: S603
+                [sys.executable, "-c", look, address.replace("localhost", host)],
+                user=65534,
+                cwd="/",
+                env={},
+                capture_output=True,
+                text=True,
+                timeout=30,
+                check=False,
+            )
+            heard.append(done.stderr)
+
+    assert signing(signing.someone("1", before=another)).code == 0, "and its opening did not count"
+    assert all("RemoteDisconnected" in one or "Connection reset" in one for one in heard), heard
 
 
 @pytest.mark.parametrize("opens", [True, False])
@@ -420,8 +511,15 @@ def test_the_list_of_businesses_cannot_be_had(signing: Signing, fault: faults.Ac
     ],
 )
 def test_sage_cannot_be_reached(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], own: Sandbox, port: int, address: str, words: str
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    own: Sandbox,
+    port: int,
+    address: str,
+    words: str,
 ) -> None:
+    monkeypatch.setenv(ALLOWED_HOSTS, "sage.invalid")
     address = address.format(tls=urlsplit(own.root).port, closed=port)
     who = Someone("c", "s3cret", ["GB/1"])
     arguments = ["--api-endpoint", address, "--output", str(tmp_path / "config.json"), "--no-browser"]
@@ -491,10 +589,13 @@ def test_nothing_typed(signing: Signing, field_name: str, title: str) -> None:
     assert f"{title} is missing" in early(signing, **{field_name: " "})
 
 
-def test_a_port_in_use(signing: Signing) -> None:
-    with socket.create_server(("127.0.0.1", signing.port)):
+@pytest.mark.parametrize(("family", "host"), LOOPBACK)
+def test_a_port_in_use_on_either_address(signing: Signing, family: socket.AddressFamily, host: str) -> None:
+    with socket.create_server((host, signing.port), family=family):
         complaint = early(signing)
-    assert f"Port {signing.port}" in complaint and "--port" in complaint
+    assert f"Port {signing.port}" in complaint and "--port" in complaint and host in complaint
+    for one, address in LOOPBACK:  # none of them is held on to
+        socket.create_server((address, signing.port), family=one).close()
 
 
 def test_nobody_there_to_answer(signing: Signing) -> None:
@@ -524,8 +625,12 @@ def arguments(box: Sandbox, port: int, output: Path) -> list[str]:
 
 
 def test_the_command_opens_the_browser_that_the_system_names(own: Sandbox, port: int, tmp_path: Path) -> None:
-    script = tmp_path / "browser.py"
-    script.write_text("import sys, requests\nrequests.get(sys.argv[1] + '&auto_approve=1', timeout=10)\n")
+    script, seen = tmp_path / "browser.py", tmp_path / "seen.json"
+    script.write_text(
+        "import json, os, pathlib, sys, requests\n"
+        f"pathlib.Path({str(seen)!r}).write_text(json.dumps([sys.argv, dict(os.environ)]))\n"
+        "requests.get(requests.get(sys.argv[1], timeout=10).url + '&auto_approve=1', timeout=10)\n"
+    )
     output = tmp_path / "my config.json"
     own.businesses[0].name = "Café Zoë"  # the terminal has no é
     own.faults.add(
@@ -547,6 +652,12 @@ def test_the_command_opens_the_browser_that_the_system_names(own: Sandbox, port:
     assert "Caf? Zo?" in done.stdout and '"type"' not in done.stdout
     assert config["access_token"] not in done.stdout and config["refresh_token"] not in done.stdout
     assert run("check", config).status["status"] == "SUCCEEDED"
+
+    # What other users can see of a browser, and what whatever it starts inherits.
+    started, inherited = json.loads(seen.read_text())
+    (state,) = {one.params["state"] for one in own.requests if one.path == "/oauth/authorize"}
+    assert state not in " ".join(started)
+    assert own.tokens.client_secret not in "\n".join(inherited.values())
 
 
 def test_ctrl_c_stops_it(own: Sandbox, port: int, tmp_path: Path) -> None:

@@ -449,3 +449,38 @@ def test_a_long_sync_tells_now_and_then_how_far_it_is(streams: dict[str, Message
         pages = re.findall(rf"In work: (\w+) of {re.escape(name)}, page ([\d,]+) of ([\d,]+)", " ".join(lines))
         assert {list_name for list_name, _, _ in pages} & {"ledger_entries", "transactions"}
         assert all(int(page) <= int(of) for _, page, of in pages)
+
+
+# Names and ids of strangers
+
+EVIL = "\x1b]0;owned\x07\x1b[2J\u202edtL"
+SHOWN = "\\x1b]0;owned\\x07\\x1b[2J\\u202edtL"
+
+
+def test_a_name_that_would_do_something_to_a_terminal_is_written_out(streams: dict[str, Message]) -> None:
+    with Sandbox(size="tiny", seed=3, businesses=2) as box:
+        box.businesses[0].name = EVIL
+        checked = run("check", box.config(account_id="all"))
+        read = run(
+            "read", box.config(account_id="all"), catalog=catalog_of(streams.values(), ["contacts", "cis_settings"])
+        )
+        refused = run("check", box.config(account_id=""))
+        said = [checked.status["message"], refused.status["message"], *read.log("INFO"), *read.log("WARN")]
+        assert sum(SHOWN in one for one in said) >= 3
+        assert not [one for one in said if "\x1b" in one or "\u202e" in one]
+
+
+@pytest.mark.parametrize(
+    "key", ["../../other?x=1#", "a\r\nX-Business: b", "\u0430" * 32, "x" * 65, "", None, 7, ["a"], {"a": 1}]
+)
+def test_a_business_id_that_is_none_is_never_asked_for(key: Any) -> None:
+    with Sandbox(size="tiny", seed=3) as box:
+        (good,) = box.businesses
+        items = [{"id": key, "displayed_as": "Evil"}, {"id": good.id, "displayed_as": {"a": 1}}, 7, None]
+        box.faults.add(
+            faults.status(200, {"$items": items, "$total": 4, "$page": 1, "$itemsPerPage": 500}), path="*/businesses"
+        )
+        checked = run("check", box.config(account_id="all"))
+        assert checked.status["status"] == "SUCCEEDED" and "Evil" not in checked.status["message"]
+        assert any("an id that is none" in one for one in checked.log("WARN"))
+        assert {one.business for one in box.requests if one.business} == {good.id}

@@ -12,6 +12,7 @@ from integration_tests.harness import catalog_of, discover, run
 from integration_tests.pipeline import SandboxClock
 from integration_tests.ports import free_port
 from integration_tests.sandbox import Sandbox, faults
+from source_sage.config import ALLOWED_HOSTS
 
 
 @pytest.fixture
@@ -74,7 +75,8 @@ def test_an_unreachable_endpoint_is_told_with_its_address() -> None:
     assert f"{address}/v3.1" in message and "API Endpoint" in message and "the connection failed" in message
 
 
-def test_an_unknown_host_is_told() -> None:
+def test_an_unknown_host_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ALLOWED_HOSTS, "sage.invalid")
     config = {
         "client_id": "c",
         "client_secret": "s",

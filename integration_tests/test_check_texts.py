@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from integration_tests.harness import run
 from integration_tests.ports import free_port
 from integration_tests.sandbox import Company, Sandbox, faults
 from source_sage.clock import Clock
+from source_sage.config import ALLOWED_HOSTS
 
 APPROVED: Final = Path(__file__).parent / "approved" / "check.md"
 HEAD: Final = "# What Test Connection says\n\nThe sandbox's address is written as http://sandbox.\n"
@@ -94,6 +95,7 @@ case("Account ID of no business", FIVE[:3], account_id="0d40342d0287cd6b13555c54
 case("Account ID of several, two of them unknown", FIVE[:3], account_id="{0}, b2, {1}, b3")(nothing)
 case("Account ID with all and an id", FIVE[:3], account_id="all, {0}")(nothing)
 case("Account ID with a name", FIVE[:3], account_id="Juniper & Pike Ltd")(nothing)
+case("Account ID with a secret in it", account_id="s3cr3tS3cr3tS3cr3t")(nothing)
 case("Account ID with the wrong comma", FIVE[:3], account_id="{0}; {1}")(nothing)
 case("Account ID of commas", account_id=",,")(nothing)
 
@@ -110,7 +112,9 @@ case("Several fields wrong", start_date="", client_id="", num_workers=99)(nothin
 case("No token at all", access_token="", refresh_token="")(nothing)
 
 case("Endpoint of another version", api_endpoint="{root}/v2")(nothing)
-case("Endpoint with an unknown host", api_endpoint="https://sage.invalid")(nothing)
+case("Endpoint with an unknown host that is allowed", api_endpoint="https://sage.invalid")(nothing)
+case("Endpoint of somebody else", api_endpoint="https://api.accounting.sage.com.evil.example/v3.1")(nothing)
+case("Endpoint with a user in it", api_endpoint="https://api.accounting.sage.com@evil.example")(nothing)
 case("Endpoint without https", api_endpoint="http://api.accounting.sage.com")(nothing)
 
 case("Wrong Client Secret", client_secret="wrong", access_token="")(nothing)
@@ -181,6 +185,13 @@ def no_tls() -> str:
 
 
 CASES |= {"Nobody listens at the endpoint": nobody_there, "Endpoint that does not speak https": no_tls}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_host_is_allowed() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv(ALLOWED_HOSTS, "sage.invalid")
+        yield
 
 
 @pytest.fixture(scope="module")

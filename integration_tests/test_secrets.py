@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import string
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -219,6 +220,42 @@ def test_nothing_that_the_command_says_with_debug_holds_a_secret(
     assert "Debug logs enabled" in done.stdout
     messages = [json.loads(line) for line in done.stdout.splitlines()]
     search(f"{without_control(messages)}\n{done.stderr}", case.secrets)
+
+
+def test_what_nobody_foresaw_is_told_without_secrets(tmp_path: Path) -> None:
+    """A stack trace quotes whatever it likes: here the config, by way of a fault that is put into the process."""
+    (tmp_path / "config.json").write_text(json.dumps({"client_secret": CANARY, "client_id": "TRACE"}))
+    (tmp_path / "sitecustomize.py").write_text(
+        "import source_sage.config as module\n"
+        "module.SageConfig.parse = classmethod(lambda cls, config: 1 / int(config['client_secret']))\n"
+    )
+    done = subprocess.run(  # noqa: S603
+        [str(SOURCE), "discover", "--config", str(tmp_path / "config.json")],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    (error,) = (one["trace"]["error"] for one in map(json.loads, done.stdout.splitlines()) if one["type"] == "TRACE")
+    assert "nobody foresaw (ValueError)" in error["message"] and "int(config[" in error["stack_trace"]
+    search(done.stdout, {CANARY})
+
+
+def test_no_letter_is_a_secret(case: Case, streams: dict[str, Message]) -> None:
+    """A Client Secret of one letter, which is wrong, is told in the very words of any other that is wrong."""
+    catalog, form = catalog_of(streams.values(), LISTS), case.config()
+
+    def told(secret: str) -> list[str]:
+        config = {**form, "client_secret": secret}
+        checked, read = run("check", config), run("read", config, catalog=catalog)
+        return [checked.status["message"], *(error["message"] for error in read.errors), *read.log("INFO")]
+
+    usual = told(CANARY)
+    assert len(usual) >= 2 and "Sage does not know this app" in usual[0] and "Sage does not know this app" in usual[1]
+    for letter in sorted({*string.printable} - {*string.whitespace}):
+        assert told(letter) == usual
 
 
 def test_the_search_would_find_a_secret() -> None:

@@ -59,7 +59,7 @@ def main(locks: Sequence[str]) -> Outcome:
     for group in (pins[:1], *without_repetition(pins[1:])):
         report, problem = ask(group)
         if problem:
-            sys.stdout.write(f"Not audited: the advisory service cannot be asked ({problem}).\n")
+            sys.stdout.write(f"NOT AUDITED: the advisory service cannot be asked ({problem}).\n")
             return Outcome.NOT_AUDITED
         reports += report
         if any("skip_reason" in package for package in report):
@@ -119,7 +119,7 @@ def judge(report: Iterable[Mapping[str, Any]], accepted: Mapping[str, str]) -> J
         return Judgement(Outcome.FOUND, [*lines, f"{found} findings in {asked} packages."])
     if skipped or not asked:
         some = ", ".join(skipped[:5]) + (" and others" if len(skipped) > 5 else "")
-        lines.append(f"Not audited: the advisory service knows nothing of {some}.")
+        lines.append(f"NOT AUDITED: the advisory service knows nothing of {some}.")
         return Judgement(Outcome.NOT_AUDITED, lines)
     return Judgement(Outcome.CLEAN, [*lines, f"No known vulnerability in {asked} packages."])
 

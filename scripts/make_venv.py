@@ -1,7 +1,8 @@
 """Make a virtual environment from a lock file: `python make_venv.py FOLDER LOCK`.
 
 Every package comes with the version and the hash of the lock; uv, itself locked, does it in seconds where pip takes
-minutes. The project itself is installed in place, so that an edit needs no new installation.
+minutes. The project itself is installed in place, so that an edit needs no new installation; what builds it comes from
+a lock as well.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+BUILD = Path("requirements/build.txt")
 
 
 def main(folder: str, lock: str) -> None:
@@ -30,7 +32,7 @@ def main(folder: str, lock: str) -> None:
     run([str(binaries / "python"), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", tools])
     uv = [str(binaries / "uv"), "pip", "install", "--quiet", "--python", str(binaries / "python")]
     run([*uv, "--require-hashes", "-r", str(ROOT / lock)])
-    run([*uv, "--no-deps", "--editable", str(ROOT)])
+    run([*uv, "--no-deps", "--build-constraints", str(ROOT / BUILD), "--editable", str(ROOT)])
 
 
 def run(command: list[str]) -> None:

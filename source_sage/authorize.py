@@ -13,7 +13,6 @@ import io
 import json
 import logging
 import os
-import secrets
 import shlex
 import sys
 import tempfile
@@ -32,6 +31,7 @@ from source_sage.config import ALL_BUSINESSES, SAGE_API, Endpoints, SageConfig
 from source_sage.consent import (
     CALLBACK_PATH,
     NotTheAnswer,
+    SignIn,
     code_in_pasted,
     consent_address,
     exchange,
@@ -50,7 +50,6 @@ DEFAULT_OUTPUT: Final = "sage-config.json"
 COUNTRIES: Final = ("gb", "ie", "ca")
 TRIES: Final = 2
 PASTES: Final = 3
-STATE_BYTES: Final = 32
 
 
 def _ask_hidden(question: str) -> str:
@@ -136,15 +135,15 @@ def authorize(options: argparse.Namespace, person: Person, clock: Clock) -> None
     form["client_secret"] = _given("Client Secret", "SAGE_CLIENT_SECRET", person.say, person.ask_hidden)
     checked = SageConfig.parse(form)
 
-    redirect = redirect_uri(options.port)
-    code = _code(options, checked, redirect, person)
+    redirect, sign_in = redirect_uri(options.port), SignIn.new()
+    code = _code(options, checked, redirect, sign_in, person)
     person.say("\nFetching the tokens and the list of businesses ...")
     config = {
         "account_id": "",
         "client_id": checked.client_id,
         "client_secret": checked.client_secret,
         "api_endpoint": checked.api_endpoint,
-        **exchange(checked, code, redirect, clock),
+        **exchange(checked, code, redirect, sign_in.verifier, clock),
         "start_date": checked.start_date.isoformat(),
     }
     businesses = _businesses(config, clock)
@@ -176,7 +175,7 @@ def picked(answer: str, businesses: Sequence[Business]) -> str:
     ids = []
     for word in answer.replace(",", " ").split():
         if not word.isascii() or not word.isdigit() or not 1 <= int(word) <= len(businesses):
-            raise ValueError(f"There is no business {word} in the list.")
+            raise ValueError(f"Answer with numbers from 1 to {len(businesses)}, or `{ALL_BUSINESSES}`.")
         ids.append(businesses[int(word) - 1].id)
     if not ids:
         raise ValueError("Nothing was chosen.")
@@ -210,7 +209,7 @@ def _whole_number(largest: int) -> Callable[[str], int]:
 
     def parse(text: str) -> int:
         if not (text.isascii() and text.isdigit() and 1 <= int(text) <= largest):
-            raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 to {largest}")
+            raise argparse.ArgumentTypeError(f"wanted is a whole number from 1 to {largest}")
         return int(text)
 
     return parse
@@ -219,14 +218,13 @@ def _whole_number(largest: int) -> Callable[[str], int]:
 def _given(title: str, variable: str, say: Callable[[str], object], ask: Callable[[str], str]) -> str:
     if os.environ.get(variable, "").strip():
         say(f"{title}: taken from {variable}.")
-        return os.environ[variable]
+        return os.environ.pop(variable)  # so that the browser, and whatever it starts, does not inherit it
     return ask(f"{title}: ")
 
 
-def _code(options: argparse.Namespace, config: SageConfig, redirect: str, person: Person) -> str:
+def _code(options: argparse.Namespace, config: SageConfig, redirect: str, sign_in: SignIn, person: Person) -> str:
     """Send the person to Sage's consent page and bring back the code, decoded."""
-    state = secrets.token_urlsafe(STATE_BYTES)
-    address = consent_address(config.endpoints, config.client_id, redirect, state, options.country)
+    address = consent_address(config.endpoints, config.client_id, redirect, sign_in, options.country)
     person.say(f"\nYour app in Sage's developer portal must list this Callback URL: {redirect}")
     if options.no_browser:
         person.say(
@@ -234,18 +232,19 @@ def _code(options: argparse.Namespace, config: SageConfig, redirect: str, person
             f"The browser then goes to an address that begins with {redirect} and most likely says that it cannot be "
             "reached. That is as it should be. Copy that whole address and paste it here within a minute."
         )
-        return _pasted(state, person)
+        return _pasted(sign_in.state, person)
     try:
-        listener = RedirectListener(options.port, state)
+        listener = RedirectListener(options.port, sign_in.state, address)
     except OSError as error:
         raise config_error(
-            f"Port {options.port} of this computer cannot be used ({error.strerror}). Close the program that uses it, "
-            "or choose another port with --port and list its Callback URL in your app as well."
+            f"Port {options.port} of this computer cannot be used ({error.strerror}: {error.filename}). Whoever "
+            "listens there would get Sage's answer. Close that program, or choose another port with --port and list "
+            "its Callback URL in your app as well."
         ) from None
     with listener:
         person.say(f"\nSign in to Sage and allow the access at this address:\n\n{address}\n")
         with contextlib.suppress(webbrowser.Error):
-            if person.open_browser(address):
+            if person.open_browser(listener.start):
                 person.say("Your browser has been asked to open it.")
         person.say(f"Waiting for the answer, at most {options.timeout} seconds; Ctrl+C stops ...")
         return listener.wait(options.timeout)

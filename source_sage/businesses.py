@@ -12,11 +12,12 @@ from typing import Any, Final, NamedTuple
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_sage.config import SageConfig
+from source_sage.config import BUSINESS_ID, SageConfig, quoted_id
 from source_sage.errors import ListRefused, config_error
 from source_sage.pages import Envelope, Pages
 from source_sage.report import Tally
 from source_sage.rights import Profile
+from source_sage.secrecy import visible
 from source_sage.transport import TRIES, NoGoodAnswer, Transport
 
 logger = logging.getLogger("airbyte.source-sage")
@@ -32,7 +33,7 @@ class Business:
 
     Attributes:
         id: opaque.
-        name: as Sage shows it; may be empty.
+        name: as Sage shows it, without signs that do something to a terminal; may be empty.
         details: what `/businesses/{id}` answered; None if it was not asked or gave no good answer.
     """
 
@@ -41,7 +42,7 @@ class Business:
     details: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.id})" if self.name else self.id
+        return f"{self.name} ({self.id})" if self.name else quoted_id(self.id)
 
     @cached_property
     def profile(self) -> Profile:
@@ -76,13 +77,19 @@ def covered_by_sign_in(
     """
     pages = Pages(BUSINESSES_A_PAGE)
     found: dict[str, Business] = {}
+    odd = 0
     while (number := pages.wanted()) is not None:
         params = {"page": str(number), "items_per_page": str(BUSINESSES_A_PAGE), **(filters or {})}
         body = transport.get("/businesses", params, dict, list_expected=True, tries=tries, tally=tally).taken
         for item in body["$items"]:
-            if isinstance(item, dict) and item.get("id"):
-                found[str(item["id"])] = Business(str(item["id"]), str(item.get("displayed_as") or ""))
+            key, name = (item.get("id"), item.get("displayed_as")) if isinstance(item, dict) else (None, None)
+            if isinstance(key, str) and BUSINESS_ID.fullmatch(key):
+                found[key] = Business(key, visible(name) if isinstance(name, str) else "")
+            else:
+                odd += 1
         pages.take(number, Envelope.of(body))
+    if odd:  # it would become part of an address and of a header
+        logger.warning("Sage named %d businesses with an id that is none; they are left out.", odd)
     return list(found.values())
 
 
@@ -117,7 +124,7 @@ def chosen(config: SageConfig, covered: Sequence[Business]) -> Chosen:
 
 def not_covered(unknown: Sequence[Business], covered: Sequence[Business]) -> AirbyteTracedException:
     """The failure of ids that no business of the sign-in has; names those there are."""
-    ids, are = ", ".join(one.id for one in unknown), "is" if len(unknown) == 1 else "are"
+    ids, are = ", ".join(quoted_id(one.id) for one in unknown), "is" if len(unknown) == 1 else "are"
     return config_error(
         f"Account ID {ids} {are} not among the businesses of this sign-in. It covers: {named(covered)}. Enter one of "
         "these ids, or sign in as a user of the other business."

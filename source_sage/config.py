@@ -6,12 +6,11 @@ Source of the addresses: Sage's authentication guide (API.md, 1.2) and DESIGN.md
 from __future__ import annotations
 
 import datetime as dt
-import ipaddress
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import (
     BaseModel,
@@ -25,17 +24,32 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from source_sage.errors import config_error
+from source_sage.secrecy import SHORTEST_SECRET
+from source_sage.session import is_loopback
 
 SAGE_API: Final = "https://api.accounting.sage.com/v3.1"
 SAGE_AUTHORIZE: Final = "https://www.sageone.com/oauth2/auth/central"
 SAGE_TOKEN: Final = "https://oauth.accounting.sage.com/token"  # noqa: S105 (an address, not a token)
 SAGE_HOST: Final = "api.accounting.sage.com"
 API_VERSION_PATH: Final = "/v3.1"
+# Of the environment, not of the form: who may fill in the form is not always who may say where secrets go.
+ALLOWED_HOSTS: Final = "SOURCE_SAGE_ALLOWED_HOSTS"
+# A path is short: a token that was pasted into the wrong field does not fit, and so is never quoted.
+HOST_PORT_PATH: Final = re.compile(
+    r"(?P<host>(?=[^:/]{1,253}(?:[:/]|$))[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+    r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*|\[[0-9A-Fa-f:]{2,39}\])"
+    r"(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<path>(?:/[A-Za-z0-9._~-]{0,32}){0,8})"
+)
 CALENDAR_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 ALL_BUSINESSES: Final = "all"
 WORKERS_AT_LEAST: Final = 1
 WORKERS_AT_MOST: Final = 32
-BUSINESS_ID: Final = re.compile(r"[A-Za-z0-9-]+")
+BUSINESS_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
+# Sage's are 32 hexadecimal digits. A text that is too short to be a secret may be quoted as well.
+LOOKS_LIKE_AN_ID: Final = re.compile(
+    rf"[0-9a-f]{{32}}|[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}|.{{1,{SHORTEST_SECRET - 1}}}", re.IGNORECASE
+)
 
 # What a value of the wrong kind is told, by the kind wanted.
 WANTED: Final[dict[Any, str]] = {
@@ -87,40 +101,48 @@ class Endpoints:
     def of(cls, api_endpoint: str) -> Endpoints:
         """Derive all addresses from the API Endpoint as typed.
 
+        Client Secret and Refresh Token are sent to that host, so it is Sage's, or this machine, or one that whoever
+        runs the source has named in the environment (ALLOWED_HOSTS). What was typed is taken apart here, strictly,
+        and put together anew: nothing is left that another reader of addresses could understand otherwise.
+
         Args:
             api_endpoint: an https address (http for loopback hosts alone), with or without a path.
 
         Raises:
-            ValueError: the text is no such address; its message names the remedy.
+            ValueError: the text is no such address; its message names the remedy, and quotes a host at most.
         """
-        try:
-            parts = urlsplit(api_endpoint.strip())
-            host, _ = parts.hostname, parts.port
-        except ValueError as error:
-            raise ValueError(f"is not an address ({error})") from error
-        if parts.scheme not in ("https", "http") or not host or re.search(r"\s", api_endpoint.strip()):
+        typed = re.fullmatch(r"(https?)://(.+)", api_endpoint.strip(), re.IGNORECASE | re.DOTALL)
+        if typed is None:
             raise ValueError(f"must be a full address that begins with https://, such as {SAGE_API}")
-        if parts.scheme == "http" and not _is_loopback(host):
+        parts = HOST_PORT_PATH.fullmatch(typed[2])
+        if parts is None or {"", ".", ".."} & set((parts["path"] or "/x").rstrip("/").split("/")[1:]):
+            raise ValueError(f"must hold a plain host and path and nothing else, such as {SAGE_API}")
+        scheme, host, port = typed[1].lower(), parts["host"].lower(), parts["port"]
+        if port and not 0 < int(port) < 65536:
+            raise ValueError("has a port that cannot be: it is a number from 1 to 65535")
+        bare = host.strip("[]")
+        if scheme == "http" and not is_loopback(bare):
             raise ValueError(
                 "must begin with https://: over http your token could be read on the way "
                 "(http is accepted for this machine alone, such as http://127.0.0.1)"
             )
-        if parts.username or parts.password or parts.query or parts.fragment:
-            raise ValueError(f"must hold only host and path, such as {SAGE_API}")
-        root = urlunsplit((parts.scheme, parts.netloc, "", "", ""))
-        api = root + (parts.path.rstrip("/") or API_VERSION_PATH)
-        if host == SAGE_HOST:
+        if bare != SAGE_HOST and not is_loopback(bare) and bare not in allowed_hosts():
+            named = bare if "." in bare else "a host"  # without a dot it may be anything that was pasted
+            raise ValueError(
+                f"leads to {named}, which is not Sage's: your Client Secret and tokens would be sent there. The usual "
+                f"one is {SAGE_API}. If it is a gateway that you trust, whoever runs this source must allow its host, "
+                f"by name, in the environment variable {ALLOWED_HOSTS}"
+            )
+        root = f"{scheme}://{host}{f':{port}' if port else ''}"
+        api = root + ((parts["path"] or "").rstrip("/") or API_VERSION_PATH)
+        if bare == SAGE_HOST:
             return cls(api=api, authorize=SAGE_AUTHORIZE, token=SAGE_TOKEN)
         return cls(api=api, authorize=f"{root}/oauth/authorize", token=f"{root}/oauth/token")
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def allowed_hosts() -> frozenset[str]:
+    """The hosts beside Sage's that whoever runs the source has allowed, in lower case, without brackets."""
+    return frozenset(one.strip().strip("[]").lower() for one in os.environ.get(ALLOWED_HOSTS, "").split(","))
 
 
 class SageConfig(BaseModel):
@@ -155,13 +177,14 @@ class SageConfig(BaseModel):
     def _ids(cls, value: str) -> str:
         parts = [part.strip() for part in value.split(",")]
         ids = [part for part in parts if part]
-        if odd := [one for one in ids if not BUSINESS_ID.fullmatch(one)]:
+        if odd := [str(place) for place, one in enumerate(ids, 1) if not BUSINESS_ID.fullmatch(one)]:
+            # It is told by its place: it may be a secret that was pasted into the wrong field.
             raise PydanticCustomError(
                 "ids",
-                "holds {odd}, which is no business id. Enter the id of a business (32 letters and digits, not its "
-                "name), several with commas between them, or `all`. If you do not know the id, leave the field empty "
-                "or enter `all`: Test Connection names the businesses and their ids",
-                {"odd": " and ".join(f'"{one}"' for one in odd)},
+                "holds what is no business id ({odd} of {count}). Enter the id of a business (32 letters and digits, "
+                "not its name), several with commas between them, or `all`. If you do not know the id, leave the "
+                "field empty or enter `all`: Test Connection names the businesses and their ids",
+                {"odd": f"entry {' and '.join(odd)}", "count": len(ids)},
             )
         if value and not ids:
             raise PydanticCustomError(
@@ -173,7 +196,7 @@ class SageConfig(BaseModel):
                 "ids",
                 "holds both `all` and {others}. Enter either `all` for every business of your sign-in, or only the "
                 "ids of those you want",
-                {"others": ", ".join(others)},
+                {"others": ", ".join(map(quoted_id, others))},
             )
         return value
 
@@ -253,6 +276,11 @@ class SageConfig(BaseModel):
             return ()
         ids = (part.strip() for part in self.account_id.split(","))
         return tuple(dict.fromkeys(one for one in ids if one))
+
+
+def quoted_id(typed: str) -> str:
+    """A business id for a message, if it looks like one; it may be a secret in the wrong field."""
+    return typed if LOOKS_LIKE_AN_ID.fullmatch(typed) else "(not quoted, since it does not look like one of Sage's)"
 
 
 def _sentence(problem: Any) -> str:

@@ -6,22 +6,37 @@ to app registration (developer.sage.com/accounting/guides/getting-started/client
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import hashlib
 import hmac
 import re
+import secrets
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 import requests
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_sage.bodies import parsed
 from source_sage.clock import Clock, utc_text
 from source_sage.config import SAGE_AUTHORIZE, Endpoints, SageConfig
 from source_sage.errors import config_error, transient_error
-from source_sage.tokens import CONNECT_TIMEOUT_SECONDS, NEVER_SENT, READ_TIMEOUT_SECONDS, USUAL_LIFE_SECONDS
+from source_sage.session import post_form
+from source_sage.tokens import (
+    CONNECT_TIMEOUT_SECONDS,
+    NEVER_SENT,
+    READ_TIMEOUT_SECONDS,
+    TOTAL_SECONDS,
+    USUAL_LIFE_SECONDS,
+    can_be_sent,
+)
 
 CALLBACK_PATH: Final = "/callback"
 SCOPE: Final = "readonly"
+STATE_BYTES: Final = 32
+VERIFIER_BYTES: Final = 48  # 64 letters; PKCE wants 43 to 128
 AGAIN: Final = "Then run the command again."
 
 
@@ -34,14 +49,40 @@ def redirect_uri(port: int) -> str:
     return f"http://localhost:{port}{CALLBACK_PATH}"
 
 
-def consent_address(endpoints: Endpoints, client_id: str, redirect: str, state: str, country: str | None = None) -> str:
+@dataclass(frozen=True)
+class SignIn:
+    """What ties one sign-in together; nobody else can guess it.
+
+    Attributes:
+        state: comes back with the answer, and tells it from the answer to another sign-in.
+        verifier: given with the code, which is worth nothing to whoever has the code alone (PKCE, RFC 7636); the page
+            at Sage is told its hash. A code of somebody else's sign-in does not fit it either.
+    """
+
+    state: str
+    verifier: str
+
+    @classmethod
+    def new(cls) -> SignIn:
+        """One that was never there before."""
+        return cls(secrets.token_urlsafe(STATE_BYTES), secrets.token_urlsafe(VERIFIER_BYTES))
+
+    @property
+    def challenge(self) -> str:
+        """The verifier's hash, as PKCE writes it."""
+        return base64.urlsafe_b64encode(hashlib.sha256(self.verifier.encode()).digest()).decode().rstrip("=")
+
+
+def consent_address(
+    endpoints: Endpoints, client_id: str, redirect: str, sign_in: SignIn, country: str | None = None
+) -> str:
     """The address at which a person allows the access.
 
     Args:
         endpoints: where Sage is.
         client_id: of the app.
         redirect: one of the app's Callback URLs.
-        state: comes back with the answer; nobody else can guess it.
+        sign_in: this one.
         country: `gb`, `ie` or `ca`, the country of the business; None lets Sage ask for it.
     """
     asked = {
@@ -49,7 +90,9 @@ def consent_address(endpoints: Endpoints, client_id: str, redirect: str, state: 
         "client_id": client_id,
         "redirect_uri": redirect,
         "scope": SCOPE,
-        "state": state,
+        "state": sign_in.state,
+        "code_challenge": sign_in.challenge,
+        "code_challenge_method": "S256",
     }
     if country:
         asked["country"] = country
@@ -66,13 +109,12 @@ def code_in(query: str, state: str) -> str:
         state: as it was sent.
 
     Raises:
-        NotTheAnswer: the state is another, or is missing beside a code.
+        NotTheAnswer: the state is another, or is missing. A refusal must bring it too: else any page in the browser
+            could end the sign-in.
         AirbyteTracedException: Sage's answer is a refusal, or holds no code.
     """
     said = {name: values[0] for name, values in parse_qs(query).items()}
-    # An error may come without the state: it can end this sign-in, never complete it.
-    came = said.get("state", state if "error" in said else "")
-    if not hmac.compare_digest(came.encode(), state.encode()):
+    if not hmac.compare_digest(said.get("state", "").encode(errors="replace"), state.encode()):
         raise NotTheAnswer("This answer belongs to another sign-in, perhaps to an older window.")
     if "error" in said:
         raise _refusal(said["error"])
@@ -84,13 +126,18 @@ def code_in(query: str, state: str) -> str:
 def code_in_pasted(text: str, state: str) -> str:
     """The authorization code of what a person copied: the whole address of the redirect, or the code alone.
 
+    A code alone needs no state: one of somebody else's sign-in does not fit the verifier of this one.
+
     Raises:
         NotTheAnswer: it is neither, or belongs to another sign-in.
         AirbyteTracedException: Sage's answer is a refusal.
     """
     text = text.strip()
     if "?" in text or "://" in text:
-        query = urlsplit(text).query
+        try:
+            query = urlsplit(text).query
+        except ValueError:
+            raise NotTheAnswer("This is no whole address.") from None
         if not parse_qs(query).keys() & {"code", "error"}:
             raise NotTheAnswer("There is no code in this address. It must be the one the browser ended at.")
         return code_in(query, state)
@@ -120,13 +167,14 @@ def _refusal(error: str) -> AirbyteTracedException:
             return config_error("Sage refused the sign-in for a reason it does not document. Run the command again.")
 
 
-def exchange(config: SageConfig, code: str, redirect: str, clock: Clock) -> dict[str, str]:
+def exchange(config: SageConfig, code: str, redirect: str, verifier: str, clock: Clock) -> dict[str, str]:
     """Give the code to Sage and get tokens. Asks once: a code is used up even if the answer is lost.
 
     Args:
         config: client and addresses.
         code: decoded; not older than 60 seconds.
         redirect: the very redirect_uri that the code was asked for with.
+        verifier: whose challenge it was asked for with.
         clock: the token's life is counted from the moment of asking.
 
     Returns:
@@ -138,18 +186,19 @@ def exchange(config: SageConfig, code: str, redirect: str, clock: Clock) -> dict
     started = clock.now()
     address = config.endpoints.token
     try:
-        response = requests.post(
+        response = post_form(
             address,
-            data={
+            {
                 "grant_type": "authorization_code",
                 "code": code,
                 "client_id": config.client_id,
                 "client_secret": config.client_secret,
                 "redirect_uri": redirect,
+                "code_verifier": verifier,
             },
-            headers={"Accept": "application/json"},
             timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
-            allow_redirects=False,
+            total_seconds=TOTAL_SECONDS,
+            monotonic=clock.monotonic,
         )
     except requests.exceptions.RequestException as error:
         never_sent = next((words for sign, words in NEVER_SENT.items() if sign in repr(error)), None)
@@ -161,7 +210,7 @@ def exchange(config: SageConfig, code: str, redirect: str, clock: Clock) -> dict
     if response.status_code != 200:
         raise _refused_exchange(response.status_code, body, address)
     tokens = {name: body.get(name) for name in ("access_token", "refresh_token")}
-    if not all(isinstance(token, str) and token for token in tokens.values()):
+    if not all(map(can_be_sent, tokens.values())):
         raise config_error(f"{address} did not answer like Sage's sign-in service. Check the API Endpoint.")
     try:
         expiry = started + dt.timedelta(seconds=float(body["expires_in"]))
@@ -193,7 +242,7 @@ def _refused_exchange(status: int, body: dict[str, Any], address: str) -> Airbyt
 
 def _json_object(response: requests.Response) -> dict[str, Any]:
     try:
-        body = response.json()
+        body, _ = parsed(response.content)
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}

@@ -68,7 +68,7 @@ class Profile:
         return cls(
             subscription=_standing(subscriptions),
             plan=_plan([one for one in subscriptions if one.get("active") is not False]),
-            country=str(country.get("id") or "").upper() if isinstance(country, dict) else "",
+            country=_country(country.get("id")) if isinstance(country, dict) else "",
             # An area with two roles is in doubt.
             roles={area: held.pop() for area, held in roles.items() if len(held) == 1},
         )
@@ -191,6 +191,11 @@ def _plan(subscriptions: list[dict[str, Any]]) -> str:
 def _plain(text: Any) -> str:
     """Small letters alone: Sage's way of writing roles and areas is known from one example."""
     return re.sub(r"[^a-z]", "", str(text or "").lower().replace("&", "and"))
+
+
+def _country(told: Any) -> str:
+    """A country's two capital letters; empty if it is anything else."""
+    return told.upper() if isinstance(told, str) and re.fullmatch(r"[A-Za-z]{2}", told) else ""
 
 
 def _either(names: Iterable[str]) -> str:

@@ -13,14 +13,25 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import orjson
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
-from airbyte_cdk.logger import PRINT_BUFFER, is_platform_debug_log_enabled
-from airbyte_cdk.models import ConnectorSpecification
+from airbyte_cdk.logger import PRINT_BUFFER, AirbyteLogFormatter, is_platform_debug_log_enabled
+from airbyte_cdk.models import (
+    AirbyteMessage,
+    AirbyteMessageSerializer,
+    AirbyteStateMessage,
+    ConfiguredAirbyteCatalog,
+    ConnectorSpecification,
+    FailureType,
+    Type,
+)
+from airbyte_cdk.utils.airbyte_secrets_utils import get_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_sage.config import SageConfig
 from source_sage.errors import config_error
 from source_sage.records import Records
+from source_sage.secrecy import SecretsLogFormatter, keep_secret, without_secrets
 from source_sage.source import SourceSage
 
 M_ARENA_MAX: Final = -8  # malloc.h
@@ -28,16 +39,20 @@ OBJECTS_BETWEEN_COLLECTIONS: Final = 50_000
 
 
 class SageEntrypoint(AirbyteEntrypoint):
-    """The CDK's entry point, with two things done otherwise.
+    """The CDK's entry point, with some things done otherwise.
 
     A wrong config is told by the field's title and remedy; the CDK would quote the pattern that a value does not
-    match, without the name of the field. And records leave a page at a time; the CDK takes them one by one, and calls
-    its own class by name where they become text, so that nothing less than `read` can be replaced.
+    match, without the name of the field. Records leave a page at a time; the CDK takes them one by one, and calls
+    its own class by name where they become text. Secrets are taken out of messages, not out of lines (`secrecy`). And
+    there is no temporary folder, into which the CDK would write the config with all that is secret in it.
     """
 
     def __init__(self, source: SourceSage) -> None:
         super().__init__(source)
         self._sage = source
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler.formatter, AirbyteLogFormatter):
+                handler.setFormatter(SecretsLogFormatter("%(message)s"))
 
     def run(self, parsed_args: argparse.Namespace) -> Iterator[str]:
         """Run one command.
@@ -54,19 +69,58 @@ class SageEntrypoint(AirbyteEntrypoint):
         Yields:
             What goes to stdout: whole lines.
         """
-        if parsed_args.command != "read":
-            yield from (f"{message}\n".encode() for message in super().run(parsed_args))
-            return
         level = logging.DEBUG if parsed_args.debug or is_platform_debug_log_enabled() else logging.INFO
         for logger in (self.logger, logging.getLogger("airbyte")):
             logger.setLevel(level)
         self.logger.debug("Debug logs enabled")
-        spec, config = self._sage.spec(self.logger), self._sage.read_config(parsed_args.config)
-        self.set_up_secret_filter(config, spec.connectionSpecification)
-        self.validate_connection(spec, config)
-        catalog, state = self._sage.read_catalog(parsed_args.catalog), self._sage.read_state(parsed_args.state)
-        for one in self._sage.read_pages(self.logger, config, catalog, state):
-            yield one.lines if isinstance(one, Records) else f"{self.airbyte_message_to_string(one)}\n".encode()
+        spec = self._sage.spec(self.logger)
+        if parsed_args.command == "spec":
+            yield self._line(AirbyteMessage(type=Type.SPEC, spec=spec))
+            return
+        config = self._sage.read_config(parsed_args.config)
+        if parsed_args.command == "check":
+            yield from map(self._line, self.check(spec, config))
+        elif parsed_args.command == "discover":
+            yield from map(self._line, self.discover(spec, config))
+        else:
+            self.set_up_secret_filter(config, spec.connectionSpecification)
+            self.validate_connection(spec, config)
+            catalog, state = self._catalog_and_state(parsed_args)
+            for one in self._sage.read_pages(self.logger, config, catalog, state):
+                yield one.lines if isinstance(one, Records) else self._line(one)
+
+    def _catalog_and_state(
+        self, arguments: argparse.Namespace
+    ) -> tuple[ConfiguredAirbyteCatalog, list[AirbyteStateMessage]]:
+        """What to read, and from where.
+
+        Raises:
+            AirbyteTracedException: config_error that names the file which is none of Airbyte's.
+        """
+        try:
+            catalog = self._sage.read_catalog(arguments.catalog)
+        except Exception as error:  # the CDK's loader fails in many ways
+            raise config_error(
+                f"--catalog {arguments.catalog} is not a configured catalog: an object with `streams`, each with "
+                "`stream`, `sync_mode` and `destination_sync_mode`.",
+                repr(error),
+            ) from error
+        try:
+            return catalog, self._sage.read_state(arguments.state)
+        except Exception as error:
+            raise config_error(
+                f"--state {arguments.state} is not a state: a list of the `state` of STATE messages, the last one of "
+                "each stream.",
+                repr(error),
+            ) from error
+
+    def _line(self, message: AirbyteMessage) -> bytes:
+        return f"{self.airbyte_message_to_string(without_secrets(message))}\n".encode()
+
+    @staticmethod
+    def set_up_secret_filter(config: Mapping[str, Any], connection_specification: Mapping[str, Any]) -> None:
+        """Hide what the form marks as secret from now on."""
+        keep_secret(*get_secrets(connection_specification, config))
 
     @staticmethod
     def validate_connection(source_spec: ConnectorSpecification, config: Mapping[str, Any]) -> None:
@@ -89,11 +143,13 @@ def require_files(arguments: argparse.Namespace) -> None:
         if not path:
             continue
         try:
-            json.loads(Path(path).read_text(encoding="utf-8"))
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
         except OSError as error:
             raise config_error(f"--{name} {path} cannot be read: {error.strerror}.") from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise config_error(f"--{name} {path} is not valid JSON ({error}).") from error
+        if name == "config" and not isinstance(content, dict):
+            raise config_error(f'--config {path} holds no object: it must look like {{"client_id": "…", …}}.')
 
 
 def save_memory_and_time() -> None:
@@ -120,8 +176,30 @@ def run() -> None:
             for lines in entrypoint.lines(arguments):
                 put(lines)
     except AirbyteTracedException as failure:
-        failure.emit_message()
+        put(as_line(failure))
         sys.exit(1)
+    except BrokenPipeError:  # nobody listens any more, so there is nobody to tell
+        sys.exit(1)
+    except Exception as error:  # the CDK's last resort would look for secrets in the line
+        put(as_line(unforeseen(error)))
+        sys.exit(1)
+
+
+def unforeseen(error: Exception) -> AirbyteTracedException:
+    """A failure that is nobody's but ours, with where it happened."""
+    name = type(error).__name__
+    return AirbyteTracedException(
+        message=f"The source failed for a reason that nobody foresaw ({name}). Please report it with the log.",
+        internal_message=str(error),
+        failure_type=FailureType.system_error,
+        exception=error,
+    )
+
+
+def as_line(failure: AirbyteTracedException) -> bytes:
+    """What is said of a failure that ends the run: a TRACE message."""
+    trace = AirbyteMessageSerializer.dump(without_secrets(failure.as_airbyte_message()))
+    return orjson.dumps(trace) + b"\n"
 
 
 def put(lines: bytes) -> None:

@@ -59,6 +59,10 @@ class SourceSage(Source):
         """Its name in logs."""
         return "source-sage"
 
+    def configure(self, config: Mapping[str, Any], temp_dir: str) -> Mapping[str, Any]:
+        """Leave the config where it is: the CDK would write it, with all that is secret in it, to a temporary file."""
+        return config
+
     def spec(self, logger: logging.Logger) -> ConnectorSpecification:
         """The form, from the manifest."""
         spec = manifest()["spec"]

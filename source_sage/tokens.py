@@ -24,11 +24,13 @@ import orjson
 import requests
 from airbyte_cdk.config_observation import emit_configuration_as_airbyte_control_message
 from airbyte_cdk.sources.streams.http.requests_native_auth import SingleUseRefreshTokenOauth2Authenticator
-from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_sage.bodies import parsed
 from source_sage.clock import Clock, parse_utc, utc_text
 from source_sage.errors import SIGN_IN_AGAIN, config_error, system_error, transient_error
+from source_sage.secrecy import keep_secret
+from source_sage.session import TooLarge, post_form
 
 logger = logging.getLogger("airbyte.source-sage")
 
@@ -36,6 +38,7 @@ LEEWAY_SECONDS: Final = 30.0
 LEEWAY_SHARE: Final = 0.2
 CONNECT_TIMEOUT_SECONDS: Final = 10.0
 READ_TIMEOUT_SECONDS: Final = 30.0
+TOTAL_SECONDS: Final = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
 PAUSE_AFTER_LOST_ANSWER_SECONDS: Final = 5.0
 WAITS_WHILE_DOWN_SECONDS: Final = (1.0, 2.0, 4.0, 8.0)
 WAITS_IN_CHECK: Final = 1
@@ -95,7 +98,7 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
         current = {key: str(config.get(key) or "").strip() for key in TOKEN_KEYS}
         for key in ("access_token", "refresh_token"):
             current[key] = "".join(current[key].split())  # copied from a terminal, a token is wrapped over lines
-        if not _can_be_sent(current["access_token"]):
+        if not can_be_sent(current["access_token"]):
             current["access_token"] = ""
         super().__init__(
             connector_config=current,
@@ -110,8 +113,7 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
                 "Accept": "application/json",
             },
         )
-        for secret in (current["access_token"], current["refresh_token"], self.get_client_secret()):
-            add_to_secrets(secret)
+        keep_secret(current["access_token"], current["refresh_token"], self.get_client_secret())
         self._alive_until = _later(_claim(current["access_token"], "exp"), _moment(current["token_expiry_date"]))
         self._good_until: float | None = None
         if self._alive_until is not None:
@@ -204,8 +206,7 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
             "refresh_token": str(answer.get("refresh_token") or self.get_refresh_token()),
             "token_expiry_date": utc_text(alive_until),
         }
-        add_to_secrets(renewed["access_token"])
-        add_to_secrets(renewed["refresh_token"])
+        keep_secret(renewed["access_token"], renewed["refresh_token"])
         emit_configuration_as_airbyte_control_message({**self._config, **renewed})
         self._config.update(renewed)
         self._connector_config = renewed
@@ -264,22 +265,25 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
             refresh token up.
         """
         try:
-            response = requests.post(
+            response = post_form(
                 str(self.get_token_refresh_endpoint()),
-                data=self.build_refresh_request_body(),
+                self.build_refresh_request_body(),
                 headers=self.build_refresh_request_headers(),
                 timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
-                allow_redirects=False,
+                total_seconds=TOTAL_SECONDS,
+                monotonic=self._clock.monotonic,
             )
         except requests.exceptions.ReadTimeout:
             return None, "no answer in time", False
+        except TooLarge:
+            return None, "an answer that goes on and on", False
         except requests.exceptions.RequestException as error:
             text = repr(error)
             never_sent = next((words for sign, words in NEVER_SENT.items() if sign in text), None)
             return None, never_sent or "the connection broke off", never_sent is not None
         if not 200 <= response.status_code < 300:
             return response, f"HTTP {response.status_code}", response.status_code in (429, 503)
-        good = _can_be_sent(_json_object(response).get("access_token"))
+        good = can_be_sent(_json_object(response).get("access_token"))
         return response, "" if good else "an answer without tokens", False
 
     def _refusal(self, response: requests.Response, unclear: bool) -> AirbyteTracedException:
@@ -336,13 +340,13 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
 
 def _json_object(response: requests.Response) -> Mapping[str, Any]:
     try:
-        body = response.json()
+        body, _ = parsed(response.content)
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}
 
 
-def _can_be_sent(token: Any) -> bool:
+def can_be_sent(token: Any) -> bool:
     """Tell whether it is a text that an HTTP header can carry."""
     return isinstance(token, str) and re.fullmatch(r"[!-~]+", token) is not None
 
@@ -361,7 +365,7 @@ def _claim(token: str, name: str) -> dt.datetime | None:
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         return dt.datetime.fromtimestamp(float(claims[name]), dt.UTC)
-    except (IndexError, KeyError, TypeError, ValueError, OverflowError, OSError):
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError, OSError, RecursionError):
         return None
 
 

@@ -9,14 +9,12 @@ from __future__ import annotations
 import datetime as dt
 import io
 import logging
-import os
 import random
 import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final, Generic, TypeVar
 
 import orjson
@@ -24,9 +22,6 @@ import requests
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler, ResponseAction
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
-from requests.adapters import HTTPAdapter
-from requests.cookies import RequestsCookieJar
-from requests.utils import get_environ_proxies
 
 from source_sage.bodies import data_code, kind, parsed
 from source_sage.clock import Clock
@@ -42,6 +37,7 @@ from source_sage.errors import (
 )
 from source_sage.pace import Pace, retry_after_seconds
 from source_sage.report import Tally
+from source_sage.session import open_session
 from source_sage.tokens import SageTokens
 
 logger = logging.getLogger("airbyte.source-sage")
@@ -339,14 +335,6 @@ def _what_happened(problem: Exception | None) -> str:
 
 
 def _session(api: str, connections: int) -> requests.Session:
-    """A session without cookies whose proxies and certificates are looked up once, not at each request."""
-    session = requests.Session()
-    session.proxies.update(get_environ_proxies(api))
-    session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
-    session.trust_env = False
-    session.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
-    session.headers.update({"Accept": "application/json", "Content-Type": "application/json"})
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
+    session = open_session(api, total_seconds=CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS, connections=connections)
+    session.headers["Content-Type"] = "application/json"
     return session

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -84,7 +86,7 @@ def test_a_service_that_cannot_be_reached_is_no_clean_run(tmp_path: Path, monkey
     monkeypatch.setenv("PIP_AUDIT_OSV_URL", "http://127.0.0.1:9")
     code, said = run(LOCK, tmp_path)
     assert code == 3
-    assert said.startswith("Not audited: the advisory service cannot be asked (")
+    assert said.startswith("NOT AUDITED: the advisory service cannot be asked (")
 
 
 def report(**package: Any) -> list[dict[str, Any]]:
@@ -117,3 +119,40 @@ def test_an_acceptance_needs_a_reason(text: str) -> None:
 
 def test_the_project_s_acceptances_can_be_read() -> None:
     audit.read_accepted(audit.ACCEPTED.read_text())
+
+
+# What CI makes of it
+
+
+def ci(folder: Path, code: int) -> tuple[int, list[str]]:
+    """Run `.ci/run` in a copy whose programs do nothing, but for an audit that ends with that code."""
+    (folder / ".ci").mkdir(parents=True)
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    (folder / "bin").mkdir()
+    shutil.copy(audit.ROOT / ".ci" / "run", folder / ".ci" / "run")
+    for name, ends in ((".venv/bin/python", code), *((f"bin/{one}", 0) for one in ("make", "apt-get", "id"))):
+        program = folder / name
+        program.write_text(f"#!/bin/sh\nexit {ends}\n")
+        program.chmod(0o755)
+    path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    command = ["bash", str(folder / ".ci" / "run")]
+    done = subprocess.run(command, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False)  # noqa: S603
+    return done.returncode, done.stdout.splitlines()
+
+
+def test_an_audit_that_did_not_take_place_is_the_last_thing_that_ci_says(tmp_path: Path) -> None:
+    code, said = ci(tmp_path, audit.Outcome.NOT_AUDITED)
+    assert code == 0
+    assert said[-1].startswith("NOT AUDITED: ") and "All passed but the audit" in said[-2]
+    assert not [one for one in said if "the audit too" in one]
+
+
+def test_an_audit_that_found_nothing_is_a_pass(tmp_path: Path) -> None:
+    code, said = ci(tmp_path, audit.Outcome.CLEAN)
+    assert (code, said[-1]) == (0, "All passed, the audit too.")
+
+
+@pytest.mark.parametrize("ends", [audit.Outcome.FOUND, 2, 139])
+def test_an_audit_that_found_something_or_broke_fails(ends: int, tmp_path: Path) -> None:
+    code, said = ci(tmp_path, ends)
+    assert code == ends and not any("passed" in one for one in said)

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from source_sage.authorize import picked
 from source_sage.businesses import Business
-from source_sage.config import SAGE_API, Endpoints
-from source_sage.consent import NotTheAnswer, code_in, code_in_pasted, consent_address, redirect_uri
+from source_sage.config import ALLOWED_HOSTS, SAGE_API, Endpoints
+from source_sage.consent import NotTheAnswer, SignIn, code_in, code_in_pasted, consent_address, redirect_uri
 from source_sage.redirect import page
 
 SAGE = Endpoints.of(SAGE_API)
 STATE = "the-state"
+SIGN_IN = SignIn(STATE, "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")  # the example of RFC 7636
 SHOP, FARM, MILL = businesses = [Business("a" * 32, "Shop"), Business("b" * 32, "Farm"), Business("c" * 32, "")]
 a_code = st.builds(
     "{}/{}".format, st.sampled_from(["GB", "IE", "CA"]), st.from_regex(r"[A-Za-z0-9._~-]+", fullmatch=True)
@@ -32,7 +33,7 @@ def asked(address: str) -> dict[str, str]:
 
 
 def test_at_sage_it_asks_for_reading_only_and_for_this_api() -> None:
-    address = consent_address(SAGE, "id/with/slashes", redirect_uri(8765), STATE)
+    address = consent_address(SAGE, "id/with/slashes", redirect_uri(8765), SIGN_IN)
     assert address.startswith("https://www.sageone.com/oauth2/auth/central?")
     assert asked(address) == {
         "response_type": "code",
@@ -40,16 +41,19 @@ def test_at_sage_it_asks_for_reading_only_and_for_this_api() -> None:
         "redirect_uri": "http://localhost:8765/callback",
         "scope": "readonly",
         "state": STATE,
+        "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+        "code_challenge_method": "S256",
         "filter": "apiv3.1",
     }
 
 
 def test_the_country_is_named_if_it_is_known() -> None:
-    assert asked(consent_address(SAGE, "id", redirect_uri(1), STATE, "ie"))["country"] == "ie"
+    assert asked(consent_address(SAGE, "id", redirect_uri(1), SIGN_IN, "ie"))["country"] == "ie"
 
 
-def test_elsewhere_there_is_no_filter() -> None:
-    address = consent_address(Endpoints.of("https://gateway.example/sage"), "id", redirect_uri(1), STATE)
+def test_elsewhere_there_is_no_filter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ALLOWED_HOSTS, "gateway.example")
+    address = consent_address(Endpoints.of("https://gateway.example/sage"), "id", redirect_uri(1), SIGN_IN)
     assert address.startswith("https://gateway.example/oauth/authorize?")
     assert "filter" not in asked(address)
 
@@ -87,9 +91,8 @@ def test_without_its_state_it_is_another_sign_ins(query: str) -> None:
         ("<script>", FailureType.config_error, "does not document"),
     ],
 )
-@pytest.mark.parametrize("state", [STATE, None])
-def test_a_refusal_says_what_to_do(error: str, kind: FailureType, words: str, state: str | None) -> None:
-    query = urlencode({"error": error, **({"state": state} if state else {})})
+def test_a_refusal_says_what_to_do(error: str, kind: FailureType, words: str) -> None:
+    query = urlencode({"error": error, "state": STATE})
     with pytest.raises(AirbyteTracedException) as caught:
         code_in(query, STATE)
     message = str(caught.value.message)
@@ -97,9 +100,16 @@ def test_a_refusal_says_what_to_do(error: str, kind: FailureType, words: str, st
     assert words in message and "run the command again" in message.lower() and "<" not in message
 
 
-def test_a_refusal_of_another_sign_in_does_not_end_this_one() -> None:
+@pytest.mark.parametrize("more", ["", "&state=other", "&state="])
+def test_a_refusal_of_another_sign_in_does_not_end_this_one(more: str) -> None:
     with pytest.raises(NotTheAnswer):
-        code_in("error=access_denied&state=other", STATE)
+        code_in(f"error=access_denied{more}", STATE)
+
+
+def test_no_two_sign_ins_are_alike() -> None:
+    one, other = SignIn.new(), SignIn.new()
+    assert len({one.state, one.verifier, other.state, other.verifier}) == 4
+    assert 43 <= len(one.verifier) <= 128 and len(one.state) >= 43
 
 
 def test_an_answer_without_a_code_is_the_end() -> None:
@@ -113,7 +123,7 @@ def test_an_answer_without_a_code_is_the_end() -> None:
         "",
         "  ",
         "http://localhost:8765/callback",
-        consent_address(SAGE, "id", redirect_uri(8765), STATE),
+        consent_address(SAGE, "id", redirect_uri(8765), SIGN_IN),
         "code=GB%2F1",
         "GB/1 and more",
         "http://localhost:8765/callback?code=GB%2F1&state=other",
@@ -148,7 +158,7 @@ def test_numbers_and_all_become_the_account_id(answer: str, account_id: str) -> 
 
 @pytest.mark.parametrize("answer", ["", " , ", "0", "4", "-1", "1,x", "1-2", "²", "1.0"])
 def test_anything_else_is_asked_again(answer: str) -> None:
-    with pytest.raises(ValueError, match=r"no business|Nothing"):
+    with pytest.raises(ValueError, match=r"numbers from 1 to 3|Nothing"):
         picked(answer, businesses)
 
 

@@ -3,12 +3,14 @@ import traceback
 from typing import Any
 
 import pytest
+import requests
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from hypothesis import given
 from hypothesis import strategies as st
+from urllib3.util import parse_url
 
-from source_sage.config import SAGE_API, Endpoints, SageConfig, Window
+from source_sage.config import ALLOWED_HOSTS, SAGE_API, Endpoints, SageConfig, Window
 from unit_tests.form import SECRETS, a_form, a_form_without
 
 SAGE_AUTHORIZE = "https://www.sageone.com/oauth2/auth/central"
@@ -193,6 +195,17 @@ def test_a_wrong_form_is_not_tried_again_by_the_platform() -> None:
         {"refresh_token": ["the-refresh-token"]},
         {"api_endpoint": "https://someone:the-client-secret@gateway.example"},
         {"api_endpoint": "https://gateway.example/?key=the-access-token"},
+        {"api_endpoint": "the-access-token"},
+        {"api_endpoint": "https://the-client-id:the-client-secret"},
+        {"api_endpoint": "https://the-client-secret"},
+        {"api_endpoint": "https://the-client-secret/v3.1"},
+        {"account_id": "the-client-secret+"},
+        {"account_id": "all, the-client-secret"},
+        {"account_id": "the-access-token;the-refresh-token"},
+        {"start_date": "the-access-token"},
+        {"end_date": "the-access-token"},
+        {"num_workers": "the-access-token"},
+        {"replicate_financial_data": "the-access-token"},
     ],
 )
 def test_no_secret_leaves_with_a_refusal(changes: dict[str, Any]) -> None:
@@ -217,7 +230,7 @@ def test_no_secret_is_in_the_text_of_a_config() -> None:
         ("https://api.accounting.sage.com/", "https://api.accounting.sage.com/v3.1"),
         ("https://api.accounting.sage.com/v3.1/", "https://api.accounting.sage.com/v3.1"),
         ("  https://api.accounting.sage.com/v3.1  ", "https://api.accounting.sage.com/v3.1"),
-        ("HTTPS://API.accounting.sage.com/v3.1", "https://API.accounting.sage.com/v3.1"),
+        ("HTTPS://API.accounting.sage.com/v3.1", "https://api.accounting.sage.com/v3.1"),
         ("https://api.accounting.sage.com:443/v3.1", "https://api.accounting.sage.com:443/v3.1"),
         ("https://api.accounting.sage.com/v4", "https://api.accounting.sage.com/v4"),
     ],
@@ -233,14 +246,20 @@ def test_sages_own_host_uses_the_documented_sign_in_addresses(typed: str, api: s
         ("https://gw.example/", "https://gw.example/v3.1", "https://gw.example"),
         ("https://gw.example/sage/v3.1/", "https://gw.example/sage/v3.1", "https://gw.example"),
         ("https://gw.example:8443", "https://gw.example:8443/v3.1", "https://gw.example:8443"),
-        ("https://api.accounting.sage.com.evil.example", None, "https://api.accounting.sage.com.evil.example"),
+        ("https://GW.example/a_b/~c/v3.1", "https://gw.example/a_b/~c/v3.1", "https://gw.example"),
+        ("https://10.1.2.3", "https://10.1.2.3/v3.1", "https://10.1.2.3"),
+        ("https://[2001:db8::1]:8443/v3.1", "https://[2001:db8::1]:8443/v3.1", "https://[2001:db8::1]:8443"),
+        ("https://gateway", "https://gateway/v3.1", "https://gateway"),
         ("http://127.0.0.1:8080", "http://127.0.0.1:8080/v3.1", "http://127.0.0.1:8080"),
         ("http://127.9.9.9", "http://127.9.9.9/v3.1", "http://127.9.9.9"),
         ("http://localhost:8080/v3.1", "http://localhost:8080/v3.1", "http://localhost:8080"),
         ("http://[::1]:8080", "http://[::1]:8080/v3.1", "http://[::1]:8080"),
     ],
 )
-def test_any_other_host_signs_in_on_its_own_origin(typed: str, api: str | None, root: str) -> None:
+def test_any_other_host_signs_in_on_its_own_origin(
+    typed: str, api: str | None, root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ALLOWED_HOSTS, "gateway, api.sage.com ,GW.example,,10.1.2.3,[2001:db8::1]")
     expected = Endpoints(api or f"{root}/v3.1", f"{root}/oauth/authorize", f"{root}/oauth/token")
     assert Endpoints.of(typed) == expected
     assert SageConfig.parse(a_form(api_endpoint=typed)).endpoints == expected
@@ -276,26 +295,111 @@ def test_what_is_no_full_address_is_refused_with_an_example(typed: str) -> None:
     [
         "https://someone@gw.example",
         "https://someone:password@gw.example",
+        "https://@gw.example",
+        "https://api.accounting.sage.com@gw.example",
+        "https://api.accounting.sage.com:pass@gw.example/v3.1",
         "https://gw.example/v3.1?page=1",
         "https://gw.example/v3.1#top",
+        "https://gw.example?",
+        "https://gw.example#",
+        "https://api.accounting.sage.com%2egw.example",
+        "https://gw.example/%2e%2e/v3.1",
+        "https://gw.example/../v3.1",
+        "https://gw.example/./v3.1",
+        "https://gw.example//v3.1",
+        "https://gw.example\\.api.accounting.sage.com",
+        "https:///gw.example",
+        "https://api.\u0430ccounting.sage.com",
+        "https://api.accounting.sage\u3002com",
+        "https://api.accounting.s\u00e0ge.com/v3.1",
+        "https://api.accounting.sage.com/v3.\u0661",
+        "https://api.accounting.sage.com.",
+        "https://.api.accounting.sage.com",
+        "https://api..sage.com",
+        "https://-gw.example",
+        "https://gw_x.example",
+        "https://gw.example:",
+        "https://gw.example:port",
+        "https://gw.example:+443",
+        "https://[::1",
+        "https://[nothing]/v3.1",
+        "https://[::ffff:127.0.0.1]",
+        "https://[fe80::1%25eth0]",
+        "https://gw .example/v3.1",
+        "https://gw.example/v3.1\tx",
+        "https://gw.example\n.api.accounting.sage.com",
+        "https://api.accounting.sage.com/" + "x" * 33,
+        "https://api.accounting.sage.com" + "/x" * 9,
+        "https://" + "x" * 64 + ".example",
+        "https://" + "x.example" * 40,
     ],
 )
-def test_an_address_with_more_than_host_and_path_is_refused(typed: str) -> None:
-    assert message_of(a_form(api_endpoint=typed)) == f"API Endpoint must hold only host and path, such as {SAGE_API}."
+def test_what_is_not_a_plain_host_and_path_is_refused(typed: str) -> None:
+    expected = f"API Endpoint must hold a plain host and path and nothing else, such as {SAGE_API}."
+    assert message_of(a_form(api_endpoint=typed)) == expected
 
 
-@pytest.mark.parametrize("typed", ["https://gw.example:70000", "https://gw.example:port"])
-def test_a_port_that_cannot_be_is_refused(typed: str) -> None:
-    assert message_of(a_form(api_endpoint=typed)).startswith("API Endpoint is not an address (Port ")
+@pytest.mark.parametrize(
+    "host",
+    [
+        "api.sage.com",
+        "gw.example",
+        "api.accounting.sage.com.evil.example",
+        "evil-api.accounting.sage.com",
+        "api.accounting.sage.com.",
+        "xn--pi-7lc.accounting.sage.com",
+        "169.254.169.254",
+        "10.0.0.1",
+        "0.0.0.0",  # noqa: S104
+        "2130706433",
+        "0x7f000001",
+        "127.1",
+        "0127.0.0.1",
+        "[fd00::1]",
+        "[::]",
+        "localhost.example",
+    ],
+)
+@pytest.mark.parametrize("allowed", [None, "", "example", "gw.example.evil,*,.,sage.com,*.example"])
+def test_secrets_go_to_no_host_that_nobody_allowed(
+    host: str, allowed: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(ALLOWED_HOSTS, raising=False)
+    if allowed is not None:
+        monkeypatch.setenv(ALLOWED_HOSTS, allowed)
+    message = message_of(a_form(api_endpoint=f"https://{host}/v3.1"))
+    assert ("which is not Sage's" in message and ALLOWED_HOSTS in message) or "plain host" in message
 
 
-@pytest.mark.parametrize("typed", ["https://[::1", "https://[nothing]/v3.1"])
-def test_brackets_without_an_address_in_them_are_refused_in_plain_words(typed: str) -> None:
-    assert message_of(a_form(api_endpoint=typed)).startswith(("API Endpoint is not an address", "API Endpoint must be"))
+def test_what_may_be_no_host_at_all_is_not_quoted() -> None:
+    assert "s3cr3t" not in message_of(a_form(api_endpoint="https://s3cr3t"))
 
 
-def test_a_host_with_a_space_in_it_is_refused() -> None:
-    assert message_of(a_form(api_endpoint="https://gw .example/v3.1")).startswith("API Endpoint ")
+@pytest.mark.parametrize("port", ["0", "65536", "70000", "99999"])
+def test_a_port_that_cannot_be_is_refused(port: str) -> None:
+    message = message_of(a_form(api_endpoint=f"https://api.accounting.sage.com:{port}"))
+    assert message == "API Endpoint has a port that cannot be: it is a number from 1 to 65535."
+
+
+HOSTS = st.sampled_from(["api.accounting.sage.com", "127.0.0.1", "localhost", "[::1]", "gw.example", "evil.example"])
+PIECES = st.sampled_from(
+    ["@", ":", "/", "\\", "%2e", "%40", "?", "#", ".", "..", "//", " ", "\t", "\n", "\u3002", "x", "8"]
+)
+
+
+@given(st.sampled_from(["https://", "http://", "HTTPS://"]), st.lists(HOSTS | PIECES | st.text(max_size=5), max_size=6))
+def test_whatever_is_typed_leads_to_a_known_host_or_nowhere(scheme: str, pieces: list[str]) -> None:
+    """As requests understands the address, too, which is what counts."""
+    try:
+        endpoints = Endpoints.of(scheme + "".join(pieces))
+    except ValueError:
+        return
+    for address in (endpoints.api, endpoints.token):
+        request = requests.Request("GET", address).prepare()
+        sent = parse_url(str(request.url))
+        known = ("api.accounting.sage.com", "oauth.accounting.sage.com", "127.0.0.1", "localhost", "[::1]")
+        assert sent.host in known and sent.auth is None and sent.query is None
+        assert request.url == address
 
 
 # Which businesses
@@ -337,17 +441,18 @@ def test_all_beside_an_id_is_refused_since_it_cannot_mean_both(typed: str) -> No
 @pytest.mark.parametrize(
     ("typed", "odd"),
     [
-        ("a1;b2", '"a1;b2"'),
-        ("a1 b2", '"a1 b2"'),
-        ("Juniper & Pike Ltd", '"Juniper & Pike Ltd"'),
-        ('["a1", "b2"]', '"["a1"" and ""b2"]"'),
-        ("a1, b/2", '"b/2"'),
-        ("*", '"*"'),
+        ("a1;b2", "entry 1 of 1"),
+        ("a1 b2", "entry 1 of 1"),
+        ("Juniper & Pike Ltd", "entry 1 of 1"),
+        ('["a1", "b2"]', "entry 1 and 2 of 2"),
+        ("a1, b/2, c3", "entry 2 of 3"),
+        ("*", "entry 1 of 1"),
+        ("x" * 65, "entry 1 of 1"),
     ],
 )
 def test_what_cannot_be_an_id_is_refused_with_where_to_find_the_ids(typed: str, odd: str) -> None:
     message = message_of(a_form(account_id=typed))
-    assert message.startswith(f"Account ID holds {odd}, which is no business id. Enter the id of a business")
+    assert message.startswith(f"Account ID holds what is no business id ({odd}). Enter the id of a business")
     assert message.endswith("Test Connection names the businesses and their ids.")
 
 

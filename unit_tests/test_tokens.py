@@ -361,8 +361,8 @@ def test_a_config_that_cannot_be_emitted_fails_before_the_refresh_token_is_spent
 
 def test_what_is_learnt_is_masked_in_logs(clock: HeldClock, sage: mocking.Mocker) -> None:
     sage.post(ADDRESS, json=pair())
-    make(clock, dead(client_secret=" padded ")).get_access_token()
-    assert filter_secrets("access-1 refresh-1 the-access-token padded") == "**** **** **** ****"
+    make(clock, dead(client_secret=" padded-secret ")).get_access_token()
+    assert filter_secrets("access-1 refresh-1 the-access-token padded-secret") == "**** **** **** ****"
 
 
 # Strange good answers

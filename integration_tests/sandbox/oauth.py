@@ -46,6 +46,8 @@ class OAuth:
             return self._back(params, error="unsupported_response_type")
         if params.get("scope", "readonly") not in {"readonly", "full_access"}:
             return self._back(params, error="invalid_scope")
+        if "code_challenge" in params and params.get("code_challenge_method", "plain") not in {"S256", "plain"}:
+            return self._back(params, error="invalid_request")
         if params.get("auto_approve") == "1":
             return self._allow(params)
         hidden = {k: params[k] for k in _CARRIED if k in params}
