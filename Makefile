@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 DEMO_BIN = .venv-demo/bin
 
-.PHONY: install demo test pyairbyte torture resume image-test destination-test audit bench docs lint lock clean
+.PHONY: install demo test pyairbyte torture attacks long resume image-test destination-test audit bench docs lint lock clean
 
 install: .venv/installed
 
@@ -19,6 +19,16 @@ pyairbyte: .venv/installed .venv-demo/installed
 # The convergence property, thousands of times: about a second an example.
 torture: .venv/installed
 	TORTURE_EXAMPLES=$${TORTURE_EXAMPLES:-2000} $(BIN)/pytest integration_tests/test_convergence.py --timeout 0
+
+# Every attack on the reading of long lists; `make test` has the scenarios that sank earlier cores, and a few lives.
+# More lives: make attacks LIVES=500
+attacks: .venv/installed
+	LIVES=$${LIVES:-100} $(BIN)/pytest integration_tests/test_long_lists_attacks.py integration_tests/test_long_lists_lives.py \
+		-m "attacks or not attacks" --timeout 120
+
+# Memory and time of lists of millions. An hour.
+long: .venv/installed
+	$(BIN)/pytest -m long integration_tests/test_long_lists_large.py --timeout 0 -rxX
 
 # A first read of 200,000 rows, killed at random moments; `make test` does the same with fewer. A few minutes.
 resume: .venv/installed

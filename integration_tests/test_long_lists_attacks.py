@@ -19,29 +19,25 @@ from integration_tests.long_lists import (
     Call,
     Connection,
     Dates,
-    DatesOf,
     LongSage,
     Manners,
-    capped,
     cut_connection,
     gateway,
     half_a_body,
-    missing,
-    more_by,
     needs_new_core,
-    never,
     no_list,
-    null_on,
     pages,
     role_missing,
     sage_error,
     slow_down,
 )
+from integration_tests.long_lists.cases import LAST_LABEL, LYING_TOTALS, MANNERS, ODD_DATES, other_day, small_change
+
+pytestmark = pytest.mark.attacks
 
 LONG = 26_000
 SOME = 6_000  # just long enough to be cut
 WORKERS = (1, 4, 16)
-LAST_LABEL = (1 << 31) - 1
 RECENT_DATES = Dates.even("2025-04-15", "2025-06-28")
 
 
@@ -55,10 +51,6 @@ def sage() -> Iterator[LongSage]:
 def cost(connection: Connection) -> int:
     """Requests of the last sync."""
     return len(connection.syncs[-1].requests)
-
-
-def other_day(rng: random.Random) -> str:
-    return f"{rng.choice((2022, 2023, 2024))}-{rng.randint(1, 12):02d}-{rng.randint(1, 28):02d}"
 
 
 # Dates.
@@ -123,18 +115,6 @@ def test_rows_are_edited_out_of_the_chosen_dates_and_into_them(sage: LongSage) -
     for index in range(0, 2_000, 10):
         book.edit(index, day="2024-01-01")
     connection.settle()
-
-
-ODD_DATES: dict[str, DatesOf] = {
-    "one day": Dates.one_day(),
-    "two days": Dates.even("2024-03-30", "2024-03-31"),
-    "skewed": Dates.skewed(),
-    "shuffled": Dates.shuffled(),
-    "ancient and future": Dates.even().but(ancient=100, future=100),
-    "two thousand years": Dates.shuffled("0001-01-01", "2025-06-01"),
-    "all in the future": Dates.even("2099-01-01", "9999-12-31"),
-    "most on the last day": Dates.skewed("2025-01-01", "2025-06-30", 0.99),
-}
 
 
 @pytest.mark.parametrize("name", ["ledger_entries", "stock_movements"])
@@ -353,17 +333,6 @@ def test_a_list_crosses_the_size_from_which_it_is_cut(name: str, rows: int, chan
 
 # Wrong numbers.
 
-LYING_TOTALS = {
-    "one too high": more_by(1),
-    "one too low": more_by(-1),
-    "a hundred too high": more_by(100),
-    "a page too low": more_by(-200),
-    "capped at 10,000": capped(10_000),
-    "missing": missing,
-    "always 0": lambda total: 0,
-    "far too high": lambda total: total * 3,
-}
-
 
 @pytest.mark.parametrize("total", LYING_TOTALS)
 @pytest.mark.parametrize("name", ["contacts", "ledger_entries"])
@@ -422,45 +391,6 @@ def test_a_lying_total_of_a_list_that_cannot_be_asked_for_changes(total: str, sa
 
 
 # Other manners.
-
-MANNERS: dict[str, Callable[[], Manners]] = {
-    "$next is null too early": lambda: Manners(has_next=null_on(1, 2, 5, 9, 20, 21, 22)),
-    "$next is always null": lambda: Manners(has_next=never),
-    "no page is longer than 100": lambda: Manners(largest_page=100),
-    "no page is longer than 100, $next is null": lambda: Manners(largest_page=100, has_next=never),
-    "no page is longer than 60, $total is missing": lambda: Manners(largest_page=60, total=missing),
-    "each page shows a row of the one before": lambda: Manners(overlap=1),
-    "each page shows seven rows of the one before": lambda: Manners(overlap=7),
-    "a page is empty at first": lambda: Manners(empty_once={1, 3, 7}),
-    "past the end is empty": lambda: Manners(past_end="empty"),
-    "past the end is empty, $total is too high": lambda: Manners(past_end="empty", total=more_by(200)),
-    "$page says what was asked": lambda: Manners(page_echo="asked", total=more_by(1)),
-    "$page is missing": lambda: Manners(page_echo="missing", total=more_by(1)),
-    "neither $next nor $total": lambda: Manners(has_next=never, total=missing),
-    "neither $next nor $total nor $page": lambda: Manners(has_next=never, total=missing, page_echo="missing"),
-    "sort is not obeyed": lambda: Manners(sorts=False),
-    "dates win over changes": lambda: Manners(combine="dates"),
-    "changes win over dates": lambda: Manners(combine="changes"),
-    "tombstones without a time": lambda: Manners(tombstones_with_deleted_at=False),
-    "deleted_since is inclusive": lambda: Manners(deleted_since_inclusive=True),
-    "restored rows stay among the deleted ones": lambda: Manners(forgets_restored=False),
-}
-
-
-def small_change(book: Book, rng: random.Random) -> None:
-    """Mostly an edit, sometimes a row comes, goes or comes back."""
-    what = rng.random()
-    gone = [] if book.facts.keeps_deleted else [int(one) for one in (~book.alive[: book.count]).nonzero()[0][:20]]
-    if what < 0.15:
-        book.insert(day="2024-02-29")
-    elif what < 0.3 and book.facts.deleted_since:
-        book.delete(book.any_live(rng))
-    elif what < 0.4 and gone:
-        book.restore(rng.choice(gone))
-    elif what < 0.6 and book.facts.dates:
-        book.edit(book.any_live(rng), day=other_day(rng))
-    else:
-        book.edit(book.any_live(rng), label=rng.randrange(LAST_LABEL))
 
 
 @pytest.mark.parametrize("manner", MANNERS)
@@ -696,47 +626,4 @@ def test_what_is_sent_before_a_kill_is_never_needed_again_by_its_state(name: str
     for _ in range(12):
         connection.sync(die_after_messages=rng.randrange(1, SOME), expect_failure=None)
         sage.clock.advance(rng.choice((1, 100, 1_000)))
-    connection.settle()
-
-
-# Everything at once.
-
-
-@needs_new_core("rows leave twice")
-@pytest.mark.parametrize("seed", range(40))
-def test_a_life(seed: int, sage: LongSage) -> None:
-    """Any order, dates, manners, changes, kills and trouble, by a seed; the promises hold after each sync."""
-    rng = random.Random(seed)  # noqa: S311
-    names = rng.sample(["contacts", "ledger_entries", "sales_invoices", "transactions", "contact_allocations"], 2)
-    dates = [*ODD_DATES.values(), Dates.even(), Dates.even().but(none=77)]
-    books = []
-    for name in names:
-        manners = MANNERS[rng.choice(list(MANNERS))]() if rng.random() < 0.6 else Manners()
-        if rng.random() < 0.3:
-            manners.total = rng.choice(list(LYING_TOTALS.values()))
-        order = rng.choice(["created", "updated", "date", "name"]) + rng.choice([":asc", ":desc"])
-        rows = rng.choice([150, 900, 4_990, 5_500, 9_000])
-        books.append(sage.add(name, rows, order=order, dates=rng.choice(dates), manners=manners, size=THIN))
-    form: dict[str, Any] = rng.choice([{}, {"include_historical_data": True}, {"start_date": "2024-01-01"}])
-    if rng.random() < 0.3:
-        form["end_date"] = "2025-03-31"
-    connection = Connection(sage, *names, num_workers=rng.choice(WORKERS), **form)
-    for _ in range(3):
-        sage.rest()
-        if rng.random() < 0.8:
-            sage.living(small_change, *names, seed=rng.randrange(1_000))
-        if rng.random() < 0.4:
-            trouble = rng.choice([sage_error(503, "x"), cut_connection(), half_a_body(), slow_down()])
-            nth = rng.randrange(1, 30)
-            sage.answer_with(trouble, names[0], when=lambda call, nth=nth: call.nth >= nth, times=2)
-        if rng.random() < 0.4:
-            connection.until_done(rng.choice((9, 25, 60)), most=600)
-        else:
-            connection.sync(expect_failure=None)
-        sage.clock.advance(rng.choice((1, 500, 90_000)))
-        if rng.random() < 0.3:
-            book = rng.choice(books)
-            book.restamp(0, rng.randrange(book.count))
-        if rng.random() < 0.2:
-            connection.change(include_historical_data=True, end_date=None)
     connection.settle()

@@ -7,7 +7,7 @@ import dataclasses
 import random
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self
@@ -39,7 +39,6 @@ class Asked:
         at: epoch seconds by the double's clock.
         status: of the answer; 0 for none.
         rows: how many it held.
-        keys: numbers of those rows.
     """
 
     number: int
@@ -51,7 +50,6 @@ class Asked:
     size: int
     status: int = 200
     rows: int = 0
-    keys: tuple[int, ...] = ()
 
     @property
     def is_about_deletions(self) -> bool:
@@ -382,12 +380,12 @@ class LongSage:
         if reply is None and not 1 <= size <= PAGE_SIZE:
             reply = sage_error(400, "ValidationError", "items_per_page must be between 1 and 200")
         if reply is not None:
-            self.requests.append(_with(asked, reply.status))
+            self.requests.append(dataclasses.replace(asked, status=reply.status))
             body = None
         else:
             reply = Reply(200)
             indices, body = _rendered(book, params, page, size)
-            self.requests.append(_with(asked, 200, indices))
+            self.requests.append(dataclasses.replace(asked, rows=len(indices)))
         return reply, body
 
     def _instead(self, call: Call) -> Reply | None:
@@ -435,11 +433,6 @@ class LongSage:
 
 _CLOSE: Final = b""
 _NO_BOOK: Final = EndlessBook("countries", 1)
-
-
-def _with(asked: Asked, status: int, indices: Iterable[int] = ()) -> Asked:
-    keys = tuple(int(one) for one in indices)
-    return dataclasses.replace(asked, status=status, rows=len(keys), keys=keys)
 
 
 def _json(value: Any) -> Reply:
