@@ -451,6 +451,8 @@ def test_dates_at_the_ends_of_the_calendar(form: dict[str, str], sage: LongSage)
     dates = Dates.even().but(ancient=500, future=500)
     for name, rows in (("ledger_entries", 6_000), ("stock_movements", 1_000), ("sales_invoices", 6_000)):
         sage.add(name, rows, dates=dates)
+    for name in ("journals", "products", "contacts"):  # Test Connection asks for a cheap row of each area
+        sage.add(name, 10)
     connection = Connection(sage, "ledger_entries", "stock_movements", "sales_invoices", **form)
     assert run("check", sage.config(**connection.form), clock=sage.clock).status["status"] == "SUCCEEDED"
     connection.sync()
