@@ -107,7 +107,7 @@ class Pages:
         self.totals.extend([UNKNOWN] * (number - len(self.totals)))
         self.totals[number - 1] = UNKNOWN if page.total is None else page.total
         self.told = self.told and page.total is not None
-        self.lied = self.lied or (page.count > 0 and due == 0)
+        self.lied = self.lied or (due is not None and page.count > due)
         if page.count < (due or 0):
             self.short.append(number)
         if self._last is None or number > self._last[0]:

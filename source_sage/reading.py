@@ -47,7 +47,7 @@ SECOND: Final = dt.timedelta(seconds=1)
 DAY: Final = dt.timedelta(days=1)
 WALKS: Final = 3
 GROWTH: Final = 1.5
-PROOFS: Final = 6
+PROOFS: Final = 10
 PROOFS_ON_THE_WAY: Final = 2
 WALKS_OF_CHANGES: Final = 6
 SLICES_AT_ONCE: Final = 2
@@ -332,10 +332,10 @@ class ListReading(Reader):
         slice_ = Slice(self._changed(since), ALL_DATES, ALL_DATES, self._facts.page_size)
         touched = yield from self._read_changes(slice_)
         if touched is not None and slice_.is_one_answer:
-            yield from self._accept_untouched(touched)
+            yield from self._accept_untouched(touched, slice_)
         else:
             self._reached = since
-        self._note_proven(slice_)
+            self._note_proven(slice_)
         yield from self._settle()
 
     def _read_changes(self, slice_: Slice, at_most: int | None = None) -> Steps[Touched | None]:
@@ -371,9 +371,7 @@ class ListReading(Reader):
             touched = yield from self._read_changes(evidence, at_most)
             if touched is None:
                 return
-            if evidence.is_one_answer:
-                yield from self._accept_untouched(touched)
-                self._note_proven(evidence)
+            yield from self._accept_untouched(touched, evidence)
             if self._ended():
                 yield from self._prove(touched, evidence)
             if evidence in self._open:
@@ -387,15 +385,21 @@ class ListReading(Reader):
             self._note_proven(one)
         return [one for one in self._open if one.pages.finished]
 
-    def _accept_untouched(self, touched: Touched) -> Steps[None]:
-        """Note the slices as proven of which nothing was touched, as one answer tells."""
-        ended = [one for one in self._ended() if one.on_page is None or not one.is_one_answer]
+    def _accept_untouched(self, touched: Touched, evidence: Slice) -> Steps[None]:
+        """Note the slices as proven of which nothing was touched, as one answer tells.
+
+        Where `$total` proves nothing, a longer list of changes does as well if it brings nothing that was not known
+        before a slice was read: then everything stood still.
+        """
+        ended = [one for one in self._ended() if one is not evidence]
         if any(not one.pages.trusted for one in ended):
             yield from self._note_deletions(touched, ended)
         for one in ended:
             one.tried = True
-            if one.is_untouched(touched):
+            if one.is_untouched(touched) and (evidence.is_one_answer or not one.pages.trusted):
                 self._note_proven(one)
+        if evidence.is_one_answer:
+            self._note_proven(evidence)
 
     def _since(self, slices: Iterable[Slice]) -> dict[str, str]:
         """A query for all that was changed since the first of some slices was begun, whatever the clocks say."""
@@ -415,22 +419,27 @@ class ListReading(Reader):
         later: list[Change] = []
         yield from self._list(self._since([evidence]), lambda taken: later.extend(_changes_of(taken.items, since)))
         tells = self._facts.tombstones or self._facts.keeps_deleted
+        again: dict[Slice, bool] = {}
         for one in slices:
             missed = partial(one.missed, totals[one], touched, later, tells_deletions=tells)
             # What was changed between the questions may be all that seems to be missed; the next time will tell.
             is_clear = not touched.unknown(later) or one.doubted
-            if missed() > 0 and is_clear and not one.looked_at:
+            if not one.pages.trusted:
+                again[one] = True
+            elif missed() > 0 and is_clear and not one.looked_at:
                 yield from self._look_again(one, touched, since, missed)
-            if missed() <= 0:
+            if one.pages.trusted and missed() == 0:
                 self._note_proven(one)
-            elif one is evidence:
-                return
-            elif one.looked_at and one.walks < WALKS:
+            elif one is evidence and one.pages.trusted:
+                break
+            elif one.looked_at or missed() < 0:
+                again[one] = missed() < 0 or not tells
+            one.doubted = True
+        touched.note(later)
+        for one, afresh in again.items():
+            if one is not evidence and one.walks < WALKS:
                 one.before = touched
-                touched.note(later)
-                yield from self._read_again(one, afresh=not (tells and one.pages.trusted))
-            else:
-                one.doubted = True
+                yield from self._read_again(one, afresh=afresh)
 
     def _note_deletions(self, touched: Touched, slices: Sequence[Slice]) -> Steps[None]:
         if self._facts.tombstones:

@@ -18,8 +18,8 @@ with the answer that names them, or come with the next sync.
 
 * One page is one answer and needs no proof. Where `$total` was the same in every answer, as many rows were seen, and no
   row inside or seen is touched, nothing was deleted either: a deletion without a new row would have changed `$total`.
-* A row that was changed between the two questions counts as inside only if it was seen inside before, which leaves out
-  that it was moved out and back again in that moment.
+* A row that was changed between the two questions does not count as inside: rather one too many seems to be missed,
+  and all is asked once more.
 * Where Sage cannot tell of deletions, `total` must be the first one and what was made since.
 * A list that cannot be asked for changes is whole if every answer gave the same `$total` and as many rows were seen.
   One row deleted and another made between two answers are not noticed there.
@@ -64,6 +64,7 @@ class Touched:
 
     Attributes:
         began: when it was asked for, by Sage's clock.
+        unsure: how many of the rows inside may have been deleted after they were told.
     """
 
     def __init__(self) -> None:
@@ -72,7 +73,7 @@ class Touched:
         self._marks = Keys()
         self._days: dict[dt.date | None, array[int]] = {}
         self._made: Counter[dt.date | None] = Counter()
-        self._unsure = 0
+        self.unsure = 0
 
     def note(self, changes: Iterable[Change]) -> None:
         """Note a page of the list of changes."""
@@ -99,9 +100,10 @@ class Touched:
         Returns:
             All that is told now, in that form.
         """
-        marks = {hash((hash_of(key), when, GONE)): hash_of(key) for key, when in deleted}
+        # Without a time, two deletions of one row look alike.
+        marks = {hash((hash_of(key), when or object(), GONE)): hash_of(key) for key, when in deleted}
         hashes = set(marks.values())
-        self._unsure += len(self.keys.held({key for mark, key in marks.items() if mark not in told}))
+        self.unsure += len(self.keys.held({key for mark, key in marks.items() if mark not in told}))
         self.keys.add(hashes - self.keys.held(hashes))
         self._marks.add(marks.keys() - self._marks.held(marks))
         return told.union(marks)
@@ -119,10 +121,6 @@ class Touched:
         for day, keys in self._days.items():
             if _is_inside(day, days):
                 yield from keys
-
-    def inside(self, days: Window) -> int:
-        """How many touched rows are inside some dates, at least."""
-        return max(0, sum(len(keys) for day, keys in self._days.items() if _is_inside(day, days)) - self._unsure)
 
     def made(self, days: Window) -> int:
         """How many rows inside some dates were made since."""
@@ -186,6 +184,7 @@ class Slice:
         self.pages = Pages(self._size)
         self._heads = array("q")
         self._rows = 0
+        self._seen_before = self.seen
         self.first_total = self._last_total = None
         self.walks += 1
         if not afresh:
@@ -251,7 +250,8 @@ class Slice:
     def is_one_answer(self) -> bool:
         """Tell whether it is a single answer that nothing speaks against."""
         pages = self.pages
-        return self.walks == 1 and pages.answered == 1 and not pages.lied and not pages.short
+        as_told = not pages.lied or self._rows > (self.first_total or 0)
+        return self.walks == 1 and pages.answered == 1 and as_told and not pages.short
 
     @property
     def stood_still(self) -> bool:
@@ -262,7 +262,9 @@ class Slice:
     def is_as_long_as_told(self) -> bool:
         """The test for a list that only grows: as many rows were seen as it holds now, or in a list of deletions, in
         which one may be twice, as many as it held all the time."""
-        return self.seen == self._last_total or (self._same_total and self._rows == self.first_total)
+        if self._last_total is None:
+            return self.walks > 1 and self.seen == self._seen_before
+        return self.seen == self._last_total or (self._same_total and self._rows >= (self.first_total or 0))
 
     @property
     def _same_total(self) -> bool:
@@ -296,21 +298,15 @@ class Slice:
             return self.seen + 1
         if not tells_deletions and total != (self.first_total or 0) + touched.made(self.days):
             return total
-        inside = touched.inside(self.days)
+        surely = list(touched.of(self.days))
         if self.reach != self.days:
-            edges = list(touched.of(self.reach))
-            inside += len(self._held(edges)) - len(self._held(list(touched.of(self.days))))
-        fresh = touched.unknown(later)
-        hashes = {hash_of(one.key): one for one in fresh}
-        first_touched = hashes.keys() - touched.keys.held(hashes)
-        for key, one in hashes.items():
-            is_inside = _is_inside(one.day, self.days)
-            if key in first_touched:
-                inside += is_inside and bool(self._held([key]))
-            elif not is_inside:
-                inside -= 1
+            surely.extend(self._held(list(touched.of(self.reach))).difference(surely))
+        fresh = {hash_of(one.key) for one in touched.unknown(later)}
+        first_touched = fresh - touched.keys.held(fresh)
         gone = self._seen_of(touched.keys) + len(self._held(first_touched))
-        return total - inside - (self.seen - gone)
+        # What was touched between the questions may have been outside when `$total` was told.
+        inside = len(surely) - len(fresh.intersection(surely)) - touched.unsure
+        return total - max(0, inside) - (self.seen - gone)
 
     def __str__(self) -> str:
         return (
