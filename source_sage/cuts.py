@@ -20,8 +20,9 @@ LONGEST_SLICE: Final = 20_000
 AIM: Final = 0.85
 MOST_TIMES_AS_MANY_DAYS: Final = 8
 RECKONED_AT_MOST: Final = 3
-BEFORE_ALL: Final = 0
-AFTER_ALL: Final = dt.date.max.toordinal() + 1
+# Nothing is dated before the first day of the calendar or after its last: these are open ends.
+BEFORE_ALL: Final = dt.date.min.toordinal()
+AFTER_ALL: Final = dt.date.max.toordinal()
 
 
 def _first(window: Window) -> int:

@@ -75,13 +75,19 @@ class Keys:
         arrays = self._sorted
         arrays.append(one)
         arrays.sort(key=len, reverse=True)
-        while len(arrays) > 1 and arrays[-2].size < TIMES_THE_NEXT * arrays[-1].size:
-            small, large = arrays.pop(), arrays[-1]
-            before = large.size
-            # In place, and a stable sort merges two sorted runs with room for the smaller one: no second copy.
-            large.resize(before + small.size, refcheck=False)
-            large[before:] = small
-            large.sort(kind="stable")
+        at = len(arrays) - 1
+        while at > 0:
+            large, small = arrays[at - 1], arrays[at]
+            if large.size < TIMES_THE_NEXT * small.size:
+                before = large.size
+                # In place, and a stable sort merges two sorted runs with room for the smaller one: no second copy.
+                large.resize(before + small.size, refcheck=False)
+                large[before:] = small
+                large.sort(kind="stable")
+                del arrays[at]
+                arrays.sort(key=len, reverse=True)
+                at = len(arrays)
+            at -= 1
 
 
 def hash_of(key: Any) -> int:

@@ -267,9 +267,13 @@ class ListReading(Reader):
                 yield from self._prove_ended()
                 continue
             limit = min(int(FIRST_SLICE * GROWTH ** min(self._proven, 10)), LONGEST_SLICE)
+            known = len(self._inclusive)
             slice_ = self._slice(base, cutter.propose(limit))
             page = yield from self._page(slice_.params, 1)
-            if cutter.fits(page.taken[0].total or 0, self._days(page), limit):
+            total = page.taken[0].total or 0
+            # A question that has just shown that its first and last day are counted in is put anew without their
+            # neighbours, which may hold most of the rows.
+            if (total <= limit or len(self._inclusive) == known) and cutter.fits(total, self._days(page), limit):
                 self._begin(slice_, page)
             else:
                 self._note(None, page)
