@@ -7,7 +7,7 @@ DEMO_BIN = .venv-demo/bin
 # A single test: .venv/bin/pytest -k NAME
 PARALLEL = -n auto --dist worksteal
 
-.PHONY: install demo test test-fast pyairbyte torture fuzz resume image-test destination-test audit bench docs lint lock clean
+.PHONY: install demo test test-fast pyairbyte torture fuzz attacks long resume image-test destination-test audit bench docs lint lock clean
 
 install: .venv/installed
 
@@ -31,6 +31,16 @@ torture: .venv/installed
 # Whatever comes from outside, in ways that nobody thought of; `make test` does the same with a hundred examples each.
 fuzz: .venv/installed
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-10000} $(BIN)/pytest unit_tests/test_fuzz.py --timeout 0
+
+# Every attack on the reading of long lists; `make test` has the scenarios that sank earlier cores, and a few lives.
+# More lives: make attacks LIVES=500
+attacks: .venv/installed
+	LIVES=$${LIVES:-100} $(BIN)/pytest integration_tests/test_long_lists_attacks.py integration_tests/test_long_lists_lives.py \
+		-m "attacks or not attacks" --timeout 120
+
+# Memory and time of lists of millions. An hour.
+long: .venv/installed
+	$(BIN)/pytest -m long integration_tests/test_long_lists_large.py --timeout 0 -rxX
 
 # A first read of 200,000 rows, killed at random moments; `make test` does the same with fewer. A few minutes.
 resume: .venv/installed

@@ -281,6 +281,11 @@ class Destination:
             row for row in rows if _age(row) == newest[(row["business_id"], row[parent])] and not row.get("is_deleted")
         ]
 
+    def forget(self, name: str, keys: Iterable[tuple[Any, ...]]) -> None:
+        """Rows are lost, as if they had never come."""
+        for key in keys:
+            del self._rows[name][key]
+
     def saved(self) -> list[Message]:
         """The state to go on from."""
         return list(self.state.values())

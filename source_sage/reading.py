@@ -110,6 +110,7 @@ class ListReading(Reader):
         self._settled: list[Slice] = []
         self._proven = 0
         self._began: dt.datetime | None = None
+        self._reached: dt.datetime | None = None
         self._lag = OVERLAP
         # Which of from_date and to_date Sage counts in, as far as an answer has shown.
         self._inclusive: set[str] = set()
@@ -244,6 +245,8 @@ class ListReading(Reader):
             yield from self.turn()
             if any(not one.pages.finished for one in self._open):
                 yield from self._prove_ended()
+        for one in list(self._open):
+            yield from self._learn_of_total(one)
 
     def _may_be_cut(self, base: Mapping[str, str], slice_: Slice, page: Answer[Page]) -> Steps[bool]:
         """Tell whether all rows of a list have dates: without, they may be hidden by each question for dates."""
@@ -303,10 +306,11 @@ class ListReading(Reader):
                 "%s: Sage's count of the rows ($total) is not the length of the list; it is read to its real end.",
                 self._name,
             )
-            self._excess = slice_.excess
+            excess = slice_.excess
             if not slice_.seen:
-                nothing = self._changed(END_OF_TIME) if self._facts.changes else {}
-                self._excess = ((yield from self._length(nothing)) or 0) if nothing else 0
+                asked = self._facts.changes and (yield from self._length(self._changed(END_OF_TIME)))
+                excess = asked or 0
+            self._excess = excess
         slice_.correct_totals(self._excess)
 
     def _prove_ended(self) -> Steps[None]:
@@ -320,13 +324,18 @@ class ListReading(Reader):
     # Proofs.
 
     def _follow(self, since: dt.datetime) -> Steps[None]:
-        """Read what was changed since, and prove by it what is open."""
+        """Read what was changed since a whole reading began, and prove by it what is open.
+
+        A longer list of changes needs no proof here: the watermark does not go beyond its beginning.
+        """
         self._gone_since = "" if self._old is not None else None
         slice_ = Slice(self._changed(since), ALL_DATES, ALL_DATES, self._facts.page_size)
         touched = yield from self._read_changes(slice_)
         if touched is not None and slice_.is_one_answer:
             yield from self._accept_untouched(touched)
-            self._note_proven(slice_)
+        else:
+            self._reached = since
+        self._note_proven(slice_)
         yield from self._settle()
 
     def _read_changes(self, slice_: Slice, at_most: int | None = None) -> Steps[Touched | None]:
@@ -408,16 +417,20 @@ class ListReading(Reader):
         tells = self._facts.tombstones or self._facts.keeps_deleted
         for one in slices:
             missed = partial(one.missed, totals[one], touched, later, tells_deletions=tells)
-            if missed() > len(touched.unknown(later)) and not one.looked_at:
+            # What was changed between the questions may be all that seems to be missed; the next time will tell.
+            is_clear = not touched.unknown(later) or one.doubted
+            if missed() > 0 and is_clear and not one.looked_at:
                 yield from self._look_again(one, touched, since, missed)
             if missed() <= 0:
                 self._note_proven(one)
             elif one is evidence:
                 return
-            elif one.walks < WALKS and not touched.unknown(later):
+            elif one.looked_at and one.walks < WALKS:
                 one.before = touched
                 touched.note(later)
                 yield from self._read_again(one, afresh=not (tells and one.pages.trusted))
+            else:
+                one.doubted = True
 
     def _note_deletions(self, touched: Touched, slices: Sequence[Slice]) -> Steps[None]:
         if self._facts.tombstones:
@@ -580,8 +593,8 @@ class ListReading(Reader):
 
     def _reach_the_end(self) -> None:
         """Leave the checkpoint of all that was to be read."""
-        began = self._began or self._task.clock.now()
-        watermark = utc_text(began - OVERLAP)
+        reached = (self._began or self._task.clock.now()) - OVERLAP
+        watermark = utc_text(min(reached, self._reached or reached))
         self._task.hand_on(Batch(checkpoint=Checkpoint.for_window(self._task.window, watermark)))
 
     # Pages.

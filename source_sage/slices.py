@@ -148,6 +148,7 @@ class Slice:
         emitted: keys of the rows that left when they were seen here.
         walks: how often it was read.
         tried: somebody tried to prove it.
+        doubted: a try to prove it was unclear.
         looked_at: pages of it were asked for again.
         before: what was known to be touched before it was read.
         on_page: what is to be done with each page beside.
@@ -161,7 +162,7 @@ class Slice:
         self.days, self.reach, self.done = days, reach, done
         self.began: dt.datetime | None = None
         self.walks = 0
-        self.tried = self.looked_at = False
+        self.tried = self.doubted = self.looked_at = False
         self.before = Touched()
         self.on_page: Callable[[Any], None] | None = None
         self.leaves = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import threading
 from collections import Counter
@@ -14,11 +15,14 @@ from integration_tests.harness import Destination, EveryRow, Message, Output, ca
 from integration_tests.long_lists.books import Book
 from integration_tests.long_lists.manners import PAGE_SIZE
 from integration_tests.long_lists.server import Asked, LongSage, business_id
+from integration_tests.long_lists.shapes import row_id
 from integration_tests.long_lists.times import ordinal
 from integration_tests.pipeline import Killed
 
 # What one process may say in so many seconds by the double's clock without a sign of life.
 LONGEST_SILENCE: Final = 1_500
+# Bytes of state for each business: 32 ranges of dates and a few moments, readable.
+LARGEST_STATE: Final = 4_000
 
 
 @dataclass
@@ -86,6 +90,7 @@ class Connection:
         self.sage = sage
         self.form = form
         self.names = names
+        self.mode = mode
         catalog = catalog_of(discover(sage.config(**form)), names)
         for one in catalog["streams"]:
             if mode == "full_refresh":
@@ -101,6 +106,10 @@ class Connection:
     def requests(self) -> int:
         """Requests for lists in all syncs together."""
         return sum(len(one.requests) for one in self.syncs)
+
+    def forget(self, name: str, indices: Iterable[int]) -> None:
+        """The destination never had these rows of the first business."""
+        self.destination.forget(name, [(self.sage.businesses[0], row_id(name, index)) for index in indices])
 
     def change(self, **form: Any) -> None:
         """Change the form."""
@@ -126,7 +135,7 @@ class Connection:
             What it did.
         """
         sage = self.sage
-        state = self.destination.saved() or None
+        state = (self.destination.saved() or None) if self.mode == "incremental" else None
         sage.lease(die_after)
         sync = Sync(Output())
         last = sage.clock.seconds()
@@ -144,6 +153,9 @@ class Connection:
                 sync.records[message["record"]["stream"]] += 1
             elif message["type"] == "STATE":
                 sync.states_at.append(sync.records.total() + len(sync.states_at))
+            if message["type"] == "STATE":
+                size = len(json.dumps(message["state"]["stream"]["stream_state"]))
+                assert size < LARGEST_STATE * len(sage.businesses), f"a state of {size} bytes"
             if message["type"] in ("RECORD", "STATE"):
                 if sync.records.total() + len(sync.states_at) - 1 == die_after_messages:
                     sage.dead.set()
@@ -167,6 +179,8 @@ class Connection:
                 seen=take,
                 keep=lambda message: message["type"] != "RECORD",
             )
+        if sage.mistakes:
+            raise RuntimeError("the double or a hook of the test is wrong") from sage.mistakes[0]
         sync.killed = sage.dead.is_set()
         if sync.killed:
             _wait_for(set(threading.enumerate()) - before)
@@ -177,6 +191,8 @@ class Connection:
         if not sync.killed:
             failed = sync.output.failure is not None
             assert expect_failure in (None, failed), sync.output.failure or "it did not fail"
+        single = [path for path in sage.other_requests if not path.startswith("businesses/")]
+        assert not single, f"asked for a single row or for what no list is: {single[0]}"
         if look:
             self.every_row.assert_once()
             for name in self.names:

@@ -7,7 +7,7 @@ import dataclasses
 import random
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self
@@ -39,7 +39,6 @@ class Asked:
         at: epoch seconds by the double's clock.
         status: of the answer; 0 for none.
         rows: how many it held.
-        keys: numbers of those rows.
     """
 
     number: int
@@ -51,7 +50,6 @@ class Asked:
     size: int
     status: int = 200
     rows: int = 0
-    keys: tuple[int, ...] = ()
 
     @property
     def is_about_deletions(self) -> bool:
@@ -146,7 +144,8 @@ class LongSage:
         self.other_requests: list[str] = []
         self.answered = 0
         self.dead = threading.Event()
-        self._businesses = [business_id(number) for number in range(businesses)]
+        self.mistakes: list[Exception] = []
+        self.businesses = [business_id(number) for number in range(businesses)]
         self._books: dict[tuple[str, str], Book | EndlessBook] = {}
         self._hooks: list[Hook] = []
         self._troubles: list[_Trouble] = []
@@ -161,13 +160,13 @@ class LongSage:
     def add(self, name: str, rows: int, *, business: int = 0, **more: Any) -> Book:
         """A list of one business; see `Book` for what can be said of it."""
         book = Book(name, rows, self.clock, **more)
-        self._books[self._businesses[business], name] = book
+        self._books[self.businesses[business], name] = book
         return book
 
     def add_endless(self, name: str, rows: int, **more: Any) -> EndlessBook:
         """A list of millions that stands still; see `EndlessBook`."""
         book = EndlessBook(name, rows, **more)
-        self._books[self._businesses[0], name] = book
+        self._books[self.businesses[0], name] = book
         return book
 
     @property
@@ -257,7 +256,7 @@ class LongSage:
             "api_endpoint": self.url,
             "access_token": self._lease.token or self.lease(),
             "token_expiry_date": _UNTIL,
-            "account_id": self._businesses[0] if len(self._businesses) == 1 else "all",
+            "account_id": self.businesses[0] if len(self.businesses) == 1 else "all",
             "start_date": "2020-01-01",
             **form,
         }
@@ -310,7 +309,11 @@ class LongSage:
                 if end < 0:
                     break
                 head, pending = pending[:end].decode("latin-1"), pending[end + 4 :]
-                parts = self._answered(head)
+                try:
+                    parts = self._answered(head)
+                except Exception as error:  # a hook's own mistake must not look like a connection that failed
+                    self.mistakes.append(error)
+                    parts = None
                 if parts is None:
                     break
                 sock.sendall(b"".join(parts))
@@ -357,7 +360,7 @@ class LongSage:
             return _json(self._business(key) if key else self._all_businesses()), None
         if name == "trial_balance":
             return self._trial_balance(params, business), None
-        book = self._books.get((business or self._businesses[0], name))
+        book = self._books.get((business or self.businesses[0], name))
         if book is None or key:
             self.other_requests.append(f"{name}/{key}")
             return sage_error(404, "NotFound"), None
@@ -382,12 +385,12 @@ class LongSage:
         if reply is None and not 1 <= size <= PAGE_SIZE:
             reply = sage_error(400, "ValidationError", "items_per_page must be between 1 and 200")
         if reply is not None:
-            self.requests.append(_with(asked, reply.status))
+            self.requests.append(dataclasses.replace(asked, status=reply.status))
             body = None
         else:
             reply = Reply(200)
             indices, body = _rendered(book, params, page, size)
-            self.requests.append(_with(asked, 200, indices))
+            self.requests.append(dataclasses.replace(asked, rows=len(indices)))
         return reply, body
 
     def _instead(self, call: Call) -> Reply | None:
@@ -428,18 +431,13 @@ class LongSage:
     def _all_businesses(self) -> dict[str, Any]:
         rows = [
             {"id": one, "displayed_as": f"Business {one[-2:]}", "$path": f"/businesses/{one}"}
-            for one in self._businesses
+            for one in self.businesses
         ]
         return {"$total": len(rows), "$page": 1, "$next": None, "$back": None, "$items_per_page": 500, "$items": rows}
 
 
 _CLOSE: Final = b""
 _NO_BOOK: Final = EndlessBook("countries", 1)
-
-
-def _with(asked: Asked, status: int, indices: Iterable[int] = ()) -> Asked:
-    keys = tuple(int(one) for one in indices)
-    return dataclasses.replace(asked, status=status, rows=len(keys), keys=keys)
 
 
 def _json(value: Any) -> Reply:
