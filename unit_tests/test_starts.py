@@ -1,24 +1,33 @@
+import datetime as dt
 from typing import Any
 
 import pytest
 
+from source_sage.config import Window
 from source_sage.starts import starts
-from source_sage.state import Place
+from source_sage.state import Checkpoint, Whole
 
 EARLY, LATE = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
+START = dt.date(2024, 1, 1)
 
 
-def since(watermark: str, **more: Any) -> Place:
-    return Place(watermark=watermark, start="2024-01-01", **more)
+def since(watermark: str, **more: Any) -> Checkpoint:
+    return Checkpoint(watermark=watermark, start="2024-01-01", **more)
 
 
-def under_way(rows: int, began: str = EARLY, total: int | None = 900) -> Place:
-    return Place(began=began, rows=rows, total=total, start="2024-01-01")
+def whole(months: int, began: str = EARLY, start: dt.date = START) -> Whole:
+    """A whole reading of which so many months are done."""
+    done = [Window(dt.date(2024, 1, 1), dt.date(2024, months, 28))] if months else []
+    return Whole.of(Window(start, None), began, done)
 
 
-@pytest.mark.parametrize("place", [None, since(EARLY), under_way(400)])
-def test_streams_at_one_place_share_a_reading(place: Place | None) -> None:
-    assert starts([("list", place), ("lines", place)]) == [(place, ["list", "lines"])]
+def under_way(months: int, began: str = EARLY, **more: Any) -> Checkpoint:
+    return Checkpoint(whole=whole(months, began), **more)
+
+
+@pytest.mark.parametrize("checkpoint", [None, since(EARLY), under_way(4), since(EARLY, whole=whole(4))])
+def test_streams_at_one_checkpoint_share_a_reading(checkpoint: Checkpoint | None) -> None:
+    assert starts([("list", checkpoint), ("lines", checkpoint)]) == [(checkpoint, ["list", "lines"])]
 
 
 @pytest.mark.parametrize(("one", "other"), [(EARLY, LATE), (LATE, EARLY)])
@@ -26,25 +35,36 @@ def test_the_least_advanced_of_two_decides(one: str, other: str) -> None:
     assert starts([("list", since(one)), ("lines", since(other))]) == [(since(EARLY), ["list", "lines"])]
 
 
-@pytest.mark.parametrize(("one", "other"), [(0, 800), (800, 0), (200, 400)])
-def test_a_first_read_goes_on_where_all_of_its_streams_are(one: int, other: int) -> None:
+@pytest.mark.parametrize(("one", "other"), [(0, 8), (8, 0), (2, 4)])
+def test_a_whole_reading_goes_on_where_all_of_its_streams_are(one: int, other: int) -> None:
     found = starts([("list", under_way(one)), ("lines", under_way(other))])
     assert found == [(under_way(min(one, other)), ["list", "lines"])]
+
+
+def test_ranges_are_measured_by_their_days_and_an_open_end_is_the_longest() -> None:
+    closed = Checkpoint(
+        whole=whole(0).with_done([Window(START, dt.date(2024, 6, 30)), Window(dt.date(2025, 1, 1), None)])
+    )
+    shorter = Checkpoint(whole=whole(0).with_done([Window(START, dt.date(2025, 1, 31))]))
+    assert starts([("list", closed), ("lines", shorter)]) == [(shorter, ["list", "lines"])]
 
 
 @pytest.mark.parametrize(
     ("one", "other"),
     [
         (since(EARLY), None),
-        (since(EARLY), under_way(200)),
-        (None, under_way(200)),
-        (under_way(200), under_way(200, began=LATE)),
-        (under_way(200), under_way(200, total=901)),
-        (since(EARLY), Place(watermark=EARLY, start="2023-01-01")),
+        (since(EARLY), under_way(2)),
+        (None, under_way(2)),
+        (under_way(2), under_way(2, began=LATE)),
+        (under_way(2), Checkpoint(whole=whole(2, start=dt.date(2023, 1, 1)))),
+        (since(EARLY), Checkpoint(watermark=EARLY, start="2023-01-01")),
         (since(EARLY), since(EARLY, end="2026-12-31")),
+        # An incremental sync by dates, of one and the same beginning, that started from two watermarks.
+        (since(EARLY, whole=whole(2)), since(LATE, whole=whole(2))),
+        (since(EARLY, whole=whole(2)), since(EARLY)),
     ],
 )
-def test_streams_that_cannot_go_on_together_are_read_apart(one: Place | None, other: Place | None) -> None:
+def test_streams_that_cannot_go_on_together_are_read_apart(one: Checkpoint | None, other: Checkpoint | None) -> None:
     assert starts([("list", one), ("lines", other)]) == [(one, ["list"]), (other, ["lines"])]
 
 
