@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from integration_tests.harness import Message, run
 from integration_tests.pipeline import Pipeline, page_size
 from integration_tests.sandbox import Company, Sandbox, faults
+from source_sage.clock import utc_text
 
 DATED = ("sales_invoices", "transactions", "journals")
 STREAMS = (*DATED, "contacts")
@@ -29,22 +31,46 @@ def lead(box: Sandbox) -> Company:
     return box.businesses[0]
 
 
-GOOD = {"watermark": "2026-11-23T10:00:00Z", "start": "2024-06-01"}
+MOMENT = "2026-11-23T10:00:00Z"
+GOOD = {"watermark": MOMENT, "start": "2024-06-01"}
+WHOLE = {"began": MOMENT, "start": "2024-06-01"}
+
+
+def blob(place: Any = GOOD, **differing: Any) -> dict[str, Any]:
+    """A state of today's version, whose fields may be others; HOST stands for the one that is read."""
+    return {"version": 2, "endpoint": "HOST", "businesses": {"b": place}, **differing}
+
+
+def of_before(place: Any = GOOD) -> dict[str, Any]:
+    """A state of version 1, of before the first release."""
+    return {"version": 1, "businesses": {"b": place}}
+
+
 DAMAGED: dict[str, Any] = {
-    "another version": {"version": 2, "businesses": {"b": GOOD}},
-    "a version that is a text": {"version": "1", "businesses": {"b": GOOD}},
-    "no version": {"businesses": {"b": GOOD}},
-    "no businesses": {"version": 1},
-    "businesses that are a list": {"version": 1, "businesses": ["b"]},
-    "a place that is a text": {"version": 1, "businesses": {"b": "2026-11-23T10:00:00Z"}},
-    "a place that is null": {"version": 1, "businesses": {"b": None}},
-    "an empty place": {"version": 1, "businesses": {"b": {}}},
-    "a watermark that is no time": {"version": 1, "businesses": {"b": {**GOOD, "watermark": "yesterday"}}},
-    "a watermark that is a number": {"version": 1, "businesses": {"b": {**GOOD, "watermark": 1764000000}}},
-    "a date that is none": {"version": 1, "businesses": {"b": {**GOOD, "start": "2024-13-01"}}},
-    "rows below none": {"version": 1, "businesses": {"b": {"began": "2026-11-23T10:00:00Z", "rows": -200}}},
-    "an unknown field": {"version": 1, "businesses": {"b": {**GOOD, "page": 7}}},
-    "another connector's cursor": {"updated_at": "2026-11-23T10:00:00Z"},
+    "a version to come": blob(version=3),
+    "a version that is a text": blob(version="2"),
+    "no version": {"endpoint": "HOST", "businesses": {"b": GOOD}},
+    "no endpoint": {"version": 2, "businesses": {"b": GOOD}},
+    "no businesses": {"version": 2, "endpoint": "HOST"},
+    "businesses that are a list": blob(businesses=["b"]),
+    "a place that is a text": blob(MOMENT),
+    "a place that is null": blob(None),
+    "an empty place": blob({}),
+    "a watermark that is no time": blob({**GOOD, "watermark": "yesterday"}),
+    "a watermark that is a number": blob({**GOOD, "watermark": 1764000000}),
+    "a date that is none": blob({**GOOD, "start": "2024-13-01"}),
+    "an unknown field": blob({**GOOD, "page": 7}),
+    "a field of version 1": blob({"began": MOMENT, "rows": 200}),
+    "a reading that never began": blob({"whole": {"start": "2024-06-01"}}),
+    "a reading that began at no time": blob({"whole": {**WHOLE, "began": "soon"}}),
+    "a done date that is none": blob({"whole": {**WHOLE, "done": [["2024-06-01", "2024-06-31"]]}}),
+    "a done range of one date": blob({"whole": {**WHOLE, "done": [["2024-06-01"]]}}),
+    "an unknown field of a reading": blob({"whole": {**WHOLE, "rows": 200}}),
+    "version 1 without businesses": {"version": 1},
+    "version 1, a watermark that is no time": of_before({**GOOD, "watermark": "yesterday"}),
+    "version 1, an unknown field": of_before({**GOOD, "page": 7}),
+    "version 1, neither watermark nor beginning": of_before({"rows": 200}),
+    "another connector's cursor": {"updated_at": MOMENT},
     "another connector's partitions": {"states": [{"partition": {"id": "b"}, "cursor": {"updated_at": "x"}}]},
 }
 
@@ -55,9 +81,9 @@ def test_state_that_cannot_be_read_is_a_clear_error_and_no_silent_full_read(
 ) -> None:
     pipeline = Pipeline(box, STREAMS, account_id=lead.id)
     box.clear_requests()
-    damaged = json.loads(json.dumps(DAMAGED[what]).replace('"b"', f'"{lead.id}"'))
-    blob = {"stream_descriptor": {"name": "contacts"}, "stream_state": damaged}
-    output = run("read", pipeline.config, catalog=pipeline.catalog, state=[{"type": "STREAM", "stream": blob}])
+    text = json.dumps(DAMAGED[what]).replace('"b"', f'"{lead.id}"').replace("HOST", "127.0.0.1")
+    stream = {"stream_descriptor": {"name": "contacts"}, "stream_state": json.loads(text)}
+    output = run("read", pipeline.config, catalog=pipeline.catalog, state=[{"type": "STREAM", "stream": stream}])
     (error,) = {(one["failure_type"], one["message"].strip()) for one in output.errors}
     assert error[0] == "config_error"
     assert "contacts" in error[1]
@@ -65,6 +91,55 @@ def test_state_that_cannot_be_read_is_a_clear_error_and_no_silent_full_read(
     assert output.rows("contacts") == []
     assert not [one for one in box.requests if one.list == "contacts"]
     assert not [one for one in output.of("STATE") if "contacts" in str(one)]
+
+
+def test_a_watermark_of_version_1_is_gone_on_from(box: Sandbox, lead: Company) -> None:
+    pipeline = Pipeline(box, STREAMS, account_id=lead.id)
+    assert pipeline.sync().failure is None
+    for name in STREAMS:
+        place = state_of(pipeline, name)[lead.id]
+        pipeline.destination.state[name]["stream"]["stream_state"] = {"version": 1, "businesses": {lead.id: place}}
+    a_little_business(lead)
+    box.clock.advance(60)
+    assert pipeline.sync().failure is None
+    for name in STREAMS:
+        assert_asked_for_changes_only(pipeline, name, lead)
+    pipeline.assert_equal()
+    assert all(one["stream"]["stream_state"]["version"] == 2 for one in pipeline.destination.saved())
+
+
+def test_a_reading_that_version_1_left_unfinished_begins_again_and_asks_for_what_was_deleted_since(
+    box: Sandbox, lead: Company
+) -> None:
+    pipeline = Pipeline(box, STREAMS, account_id=lead.id)
+    began = box.clock.now()
+    pipeline.sync(kill_after=60)
+    moment = utc_text(dt.datetime.fromtimestamp(began, dt.UTC))
+    for name in STREAMS:
+        place = {"began": moment, "rows": 20, "total": 40, "start": pipeline.config["start_date"]}
+        state = {"version": 1, "businesses": {lead.id: place}}
+        stream = {"stream_descriptor": {"name": name}, "stream_state": state}
+        pipeline.destination.state[name] = {"type": "STREAM", "stream": stream}
+    a_little_business(lead)
+    for name in ("sales_invoices", "contacts"):
+        if rows := pipeline.destination.rows(name):
+            lead.delete(name, rows[0]["id"])
+    box.clock.advance(60)
+    assert pipeline.sync().failure is None
+    assert all("deleted_since" in str(pipeline.asked(name)) for name in ("sales_invoices", "contacts"))
+    pipeline.assert_equal()
+
+
+def test_state_that_was_reached_at_another_endpoint_is_refused(box: Sandbox, lead: Company) -> None:
+    pipeline = Pipeline(box, ["contacts"], account_id=lead.id)
+    assert pipeline.sync().failure is None
+    before = pipeline.destination.state["contacts"]
+    before["stream"]["stream_state"]["endpoint"] = "api.accounting.sage.com"
+    output = pipeline.sync()
+    assert {one["failure_type"] for one in output.errors} == {"config_error"}
+    assert all("API Endpoint" in one["message"] for one in output.errors)
+    assert not pipeline.asked("contacts")
+    assert pipeline.destination.state["contacts"] == before
 
 
 def state_of(pipeline: Pipeline, name: str) -> dict[str, Any]:
@@ -186,20 +261,8 @@ WIDER: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 
-TWICE = pytest.mark.xfail(
-    strict=True,
-    reason="a wider read after a kill sends rows edited meanwhile as changes and again in its walk",
-)
-
-
-@pytest.mark.parametrize(
-    ("what", "reads"),
-    [
-        pytest.param(what, reads, marks=[TWICE] if reads == "are killed" and what in ("a later end", "both") else [])
-        for what in WIDER
-        for reads in ("end", "are killed")
-    ],
-)
+@pytest.mark.parametrize("reads", ["end", "are killed"])
+@pytest.mark.parametrize("what", WIDER)
 def test_wider_dates_read_again(what: str, reads: str, box: Sandbox, lead: Company) -> None:
     before, after = WIDER[what]
     pipeline = Pipeline(box, STREAMS, account_id=lead.id, **before)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from integration_tests.pipeline import Pipeline
-from integration_tests.sandbox import Sandbox
+from integration_tests.sandbox import Company, Sandbox, faults
 from integration_tests.test_streams import unequal
 
 
@@ -18,10 +18,6 @@ def box() -> Iterator[Sandbox]:
         yield sandbox
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a row deleted and restored since the last sync leaves as a tombstone and as a row: deletions come first",
-)
 @pytest.mark.parametrize("synced_between", [True, False])
 @pytest.mark.parametrize("seconds", [0, 1, 3600])
 def test_a_row_that_is_there_again_wins_over_its_tombstone(seconds: int, synced_between: bool, box: Sandbox) -> None:
@@ -40,7 +36,39 @@ def test_a_row_that_is_there_again_wins_over_its_tombstone(seconds: int, synced_
         (ours,) = [one for one in pipeline.destination.rows("contacts") if one["id"] == row["id"]]
         (truth,) = [one for one in company.rows("contacts") if one["id"] == row["id"]]
         assert list(unequal(truth, ours, "contacts")) == []
+        asked = [("deleted_since" in one.params) for one in pipeline.asked("contacts")]
+        assert asked == sorted(asked), "deletions are asked for after changes"
         box.clock.advance(3600)
+
+
+def test_a_row_that_is_edited_and_deleted_since_the_last_sync_leaves_once_as_a_tombstone(box: Sandbox) -> None:
+    company, pipeline = box.businesses[0], Pipeline(box, ["contacts"])
+    assert pipeline.sync().failure is None
+    key = company.rows("contacts")[2]["id"]
+    box.clock.advance(3600)
+    company.update("contacts", key)
+    company.delete("contacts", key)
+    output = pipeline.sync()
+    assert [row["is_deleted"] for row in output.rows("contacts") if row["id"] == key] == [True]
+
+
+def test_a_row_that_is_deleted_after_it_left_is_buried_by_the_next_sync(box: Sandbox) -> None:
+    company, pipeline = box.businesses[0], Pipeline(box, ["contacts"])
+    assert pipeline.sync().failure is None
+    key = company.rows("contacts")[2]["id"]
+    box.clock.advance(3600)
+    company.update("contacts", key)
+
+    def delete(_: str, __: int, company: Company) -> None:
+        company.delete("contacts", key)
+
+    box.faults.add(
+        faults.before_page(delete), path="*/contacts", when=lambda call: "deleted_since" in call.params, times=1
+    )
+    output = pipeline.sync()
+    assert [row.get("is_deleted") for row in output.rows("contacts") if row["id"] == key] == [None]
+    assert pipeline.sync().failure is None
+    pipeline.assert_equal()
 
 
 @pytest.mark.parametrize("edited", [True, False])

@@ -29,6 +29,7 @@ from source_sage.errors import config_error
 
 VERSION: Final = 2
 BEFORE: Final = 1
+FIELDS_OF_BEFORE: Final = frozenset({"watermark", "began", "walk_began", "rows", "total", "start", "end"})
 EARLIEST_YEAR: Final = 1970
 RANGES_AT_MOST: Final = 32
 Day = str | None
@@ -210,6 +211,8 @@ def _text(day: dt.date | None) -> Day:
 
 def _of_before(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     """A checkpoint of version 1 as one of today."""
+    if unknown := checkpoint.keys() - FIELDS_OF_BEFORE:
+        raise ValueError(f"unknown fields {sorted(unknown)}")
     dates = {name: checkpoint.get(name) for name in ("start", "end")}
     if checkpoint.get("watermark"):
         return {"watermark": checkpoint["watermark"], **dates}
