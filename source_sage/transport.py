@@ -92,16 +92,24 @@ class Transport:
         error_handler: tells what an answer that is not good means.
         connections: how many to keep open.
         clock: injected for tests.
+        pace: gives each request its turn; one with the usual patience if None.
     """
 
     def __init__(
-        self, api: str, tokens: SageTokens, error_handler: ErrorHandler, *, connections: int, clock: Clock
+        self,
+        api: str,
+        tokens: SageTokens,
+        error_handler: ErrorHandler,
+        *,
+        connections: int,
+        clock: Clock,
+        pace: Pace | None = None,
     ) -> None:
         self._api = api
         self._tokens = tokens
         self._error_handler = error_handler
         self._clock = clock
-        self._pace = Pace(clock)
+        self._pace = pace or Pace(clock)
         self._session = _session(api, connections)
         self._computing = threading.Lock()
         self._naming = threading.Lock()
@@ -139,9 +147,10 @@ class Transport:
         tally = tally or Tally()
         renewed = False
         failures = strange = 0
+        request = self._pace.request(tally)
         while True:
             try:
-                with self._pace.turn(tally) as turn:
+                with request:
                     token = self._tokens.get_access_token()
                     tally.requests += 1
                     began = self._clock.monotonic()
@@ -152,9 +161,11 @@ class Transport:
                     if not _is_good(response):
                         code = data_code(content)
                         resolution = self._error_handler.interpret_response(seen(response.status_code, code))
-                        if resolution.response_action is ResponseAction.RATE_LIMITED:
-                            asked = retry_after_seconds(response.headers.get("Retry-After"), self._clock.now())
-                            turn.refused(asked)
+                    if resolution is not None and resolution.response_action is ResponseAction.RATE_LIMITED:
+                        sent_at = _date(response) or self._clock.now()
+                        request.refused(retry_after_seconds(response.headers.get("Retry-After"), sent_at))
+                    else:
+                        request.answered()
                 if resolution is None:
                     self._require_echo(path, response, business_id, tally)
                     taken = self._taken(path, content, list_expected, take)
@@ -168,7 +179,7 @@ class Transport:
             message = str(resolution.error_message or "")
             match resolution.response_action:
                 case ResponseAction.RATE_LIMITED:
-                    pass  # waited for before the next turn
+                    pass  # its next turn comes when the wait is over
                 case ResponseAction.REFRESH_TOKEN_THEN_RETRY if not renewed:
                     renewed = True
                     self._tokens.renew_refused(token)
@@ -244,10 +255,8 @@ class Transport:
 
     def _moment(self, response: requests.Response) -> dt.datetime:
         """When Sage answered; the earlier of the two clocks, since a watermark that is too late loses changes."""
-        try:
-            return min(parsedate_to_datetime(response.headers["Date"]).astimezone(dt.UTC), self._clock.now())
-        except (KeyError, TypeError, ValueError):
-            return self._clock.now()
+        now = self._clock.now()
+        return min(_date(response) or now, now)
 
     def _wait_or_give_up(self, path: str, what: str, failures: int, tries: int, tally: Tally) -> None:
         if failures >= tries:
@@ -299,6 +308,14 @@ def _content(response: requests.Response) -> bytes:
         if _is_good(response):
             raise
     return b"".join(pieces)
+
+
+def _date(response: requests.Response) -> dt.datetime | None:
+    """What Sage's clock showed, UTC; None if it does not say, or names a moment that no calendar has."""
+    try:
+        return parsedate_to_datetime(response.headers["Date"]).astimezone(dt.UTC)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
 
 
 def seen(status: int, code: str | None) -> requests.Response:
