@@ -27,36 +27,45 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final
 
-# Of refusals that come anyway: at least and at most so many are reckoned with, of one request.
+# How many refusals are reckoned with anyway, of one request, and how soon that is forgotten.
 LEAST_NOISE: Final = 0.005
 MOST_NOISE: Final = 1 / 3
 FORGETTING: Final = 1 / 400
-# How much less likely chance must be than a limit, as a logarithm: for an alarm, to give a trial up, for a proof.
+# By how much a limit must explain refusals better than chance does, as a logarithm: for an alarm, to give a trial up.
 ALARM: Final = 4.5
-ALARM_AMID_NOISE: Final = 7.0
 GIVE_UP: Final = 2.0
-FOLLOWS: Final = -4.0
+AMID_NOISE: Final = 7.0
+# The same for a proof that refusals followed the rate (then they are an eighth of what they were), or did not.
+FOLLOWS: Final = -6.0
 FOLLOWS_NOT: Final = 5.0
-SMALLER: Final = 1 / 8
+RARE: Final = 1 / 8
+# A share of refusals is surely as large as it was seen, less so many roots of their number; and so large to be tested.
+ROOTS: Final = 0.7
+LEAST_TESTED: Final = 0.025
+MOST_TESTED: Final = 0.9
+# So many times the share before is another matter than noise: the measurement was wrong.
 MORE_THAN_BEFORE: Final = 1.5
-DOUBT: Final = 0.7
-LEAST_TO_PROVE: Final = 0.025
-PART_THAT_IS_A_WALL: Final = 0.25
-MOST_TO_PROVE: Final = 0.9
 
-FEWEST_TO_MEASURE: Final = 60
-KEPT: Final = 4_096
+# A rate is measured by so many requests let through, or more; nothing let through for so large a part of it is a wall.
+FEWEST_MEASURED: Final = 60
+WALL_PART: Final = 0.25
+ANSWERS_KEPT: Final = 4_096
+A_LITTLE_LESS: Final = 0.95
+IDLE_SECONDS: Final = 2.0
+SHORTEST_SECONDS: Final = 0.001
+
 REFUSALS_FOR_A_CAP: Final = 24
 CHANCE_OF_A_CAP: Final = 1e-6
-A_LITTLE_LESS: Final = 0.95
 
 LETS_BEFORE_A_TRIAL: Final = 100
 MOST_LETS_BEFORE_A_TRIAL: Final = 400
 FIRST_STEP: Final = 0.05
 NARROW: Final = 1.03
-
 ANSWERS_BEFORE_A_DOUBT: Final = 400
 MOST_ANSWERS_BEFORE_A_DOUBT: Final = 3_200
+
+# Who is out for longer may be a slow page, for which nobody waits.
+SCOUT_SECONDS: Final = 5.0
 
 FIRST_PAUSE_SECONDS: Final = 2.0
 LONGEST_PAUSE_SECONDS: Final = 60.0
@@ -160,9 +169,27 @@ class Sent:
 
 @dataclass(frozen=True)
 class _Answer:
+    """What became of a request; `at` is in time without that in which nobody asked."""
+
     at: float
     at_once: int
     refused: bool
+
+
+@dataclass(frozen=True)
+class _Lately:
+    """The last answers, up to a scout that was let through.
+
+    Attributes:
+        lets, refusals: how many.
+        wall: seconds in which nothing was let through at last.
+        before_it: seconds of all that was before.
+    """
+
+    lets: int
+    refusals: int
+    before_it: float
+    wall: float
 
 
 @dataclass
@@ -202,7 +229,7 @@ class _Probation:
 
     Attributes:
         before: what the bound was before.
-        share: of the requests that were refused then.
+        share, surely: how many were refused then, of one request: as it was seen, and at least.
     """
 
     before: Bound
@@ -213,7 +240,7 @@ class _Probation:
     refusals: int = 0
 
     def note(self, refused: bool) -> None:
-        fewer = self.surely * SMALLER
+        fewer = self.surely * RARE
         self.sum += math.log(self.surely / fewer) if refused else math.log((1 - self.surely) / (1 - fewer))
         self.lets += not refused
         self.refusals += refused
@@ -231,6 +258,7 @@ class Limits:
     _alarm_since: float | None = None
     _scouts_refused: int = 0
     _scout_is_out: bool = False
+    _scout_went: float = -math.inf
     _rumour_is_open: bool = True
     _waited_for: Bound | None = None
     _wall: float = 0.0
@@ -238,13 +266,16 @@ class Limits:
     _granted_until: int = ANSWERS_BEFORE_A_DOUBT
     _suspicion: _Suspicion = field(default_factory=_Suspicion)
     _probation: _Probation | None = None
-    _answers: deque[_Answer] = field(default_factory=lambda: deque(maxlen=KEPT))
+    _answers: deque[_Answer] = field(default_factory=lambda: deque(maxlen=ANSWERS_KEPT))
     _sent: deque[float] = field(default_factory=lambda: deque(maxlen=RUMOURED_LIMIT))
     _began: float | None = None
+    _ended: float = -math.inf
+    _obliged_until: float = -math.inf
+    _idle: float = 0.0
 
     def until(self, now: float) -> float:
         """Seconds until the next request may go: 0 for now, infinite for not before an answer comes."""
-        if self._scout_is_out:
+        if self._scout_is_out and now - self._scout_went < SCOUT_SECONDS:
             return math.inf
         if self._alarm_since is not None:
             return max(0.0, self._hold_until - now)
@@ -258,9 +289,15 @@ class Limits:
 
     def send(self, now: float) -> Sent:
         """A request goes; it is under way until `let_through`, `refused` or `unknown`."""
-        self._began = now if self._began is None else self._began
+        if self._began is None:
+            self._began = self._ended = now
+        quiet = now - max(self._ended, self._obliged_until, self._next_at)
+        if not self.under_way and quiet > IDLE_SECONDS:
+            self._idle += quiet  # as while a destination is stalled: it says nothing of Sage
         self.under_way += 1
         self._scout_is_out = self._alarm_since is not None or self._beyond_the_rumour(now)
+        if self._scout_is_out:
+            self._scout_went = now
         self._sent.append(now)
         gap = 1 / self.rate.value
         self._next_at = max(self._next_at, now - gap) + gap
@@ -268,9 +305,10 @@ class Limits:
         self._waited_for = None
         return sent
 
-    def unknown(self, sent: Sent) -> None:
+    def unknown(self, sent: Sent, now: float) -> None:
         """A request is over, and nobody knows whether it would have been let through."""
         self.under_way -= 1
+        self._ended = now
         self._scout_is_out = self._scout_is_out and not sent.is_scout
 
     def let_through(self, sent: Sent, now: float) -> float | None:
@@ -279,8 +317,8 @@ class Limits:
         Returns:
             The rate that is kept to from now on, if it was measured just now.
         """
-        self.unknown(sent)
-        self._answers.append(_Answer(now, sent.at_once, refused=False))
+        self.unknown(sent, now)
+        self._answers.append(_Answer(now - self._idle, sent.at_once, refused=False))
         if self._alarm_since is not None:
             return self._conclude(now) if sent.is_scout else None
         if self._probation is not None:
@@ -303,9 +341,9 @@ class Limits:
         Returns:
             Seconds that it waits: longer if scouts were refused before though they waited as long as asked.
         """
-        self.unknown(sent)
+        self.unknown(sent, now)
         self._rumour_is_open = False
-        self._answers.append(_Answer(now, sent.at_once, refused=True))
+        self._answers.append(_Answer(now - self._idle, sent.at_once, refused=True))
         self._look_for_a_cap()
         if sent.is_scout:
             self._scouts_refused += 1
@@ -320,11 +358,12 @@ class Limits:
         else:
             self._suspicion.note(refused=True)
             tried = next((bound for bound in (self.rate, self.cap) if bound.tried is not None), None)
-            if tried is not None and self._suspicion.sum > (GIVE_UP if self._suspicion.is_quiet else ALARM_AMID_NOISE):
+            if tried is not None and self._suspicion.sum > (GIVE_UP if self._suspicion.is_quiet else AMID_NOISE):
                 tried.give_up()
                 self._suspicion.sum = 0.0
-            elif self._suspicion.sum > (ALARM if self._suspicion.is_quiet else ALARM_AMID_NOISE):
+            elif self._suspicion.sum > (ALARM if self._suspicion.is_quiet else AMID_NOISE):
                 self._alarm(now)
+        self._obliged_until = max(self._obliged_until, now + pause)
         return pause
 
     def _doubt_noise(self, now: float) -> None:
@@ -349,39 +388,39 @@ class Limits:
         """A scout was let through: set the rate to what was let through lately, on probation."""
         self._alarm_since = None
         self._suspicion.sum = 0.0
-        lets, refusals, since, wall_began = self._lately(now)
-        if lets < FEWEST_TO_MEASURE or not refusals:
+        lately = self._lately(now - self._idle)
+        if lately.lets < FEWEST_MEASURED or not lately.refusals:
             return None
-        is_wall = now - wall_began > (wall_began - since) * PART_THAT_IS_A_WALL
-        share = refusals / (lets + refusals)
-        surely = (refusals - DOUBT * math.sqrt(refusals)) / (lets + refusals)
-        if not is_wall and surely < LEAST_TO_PROVE:
+        is_wall = lately.wall > lately.before_it * WALL_PART
+        answers = lately.lets + lately.refusals
+        surely = (lately.refusals - ROOTS * math.sqrt(lately.refusals)) / answers
+        if not is_wall and surely < LEAST_TESTED:
             return None
+        took = lately.before_it
         if is_wall:
-            self._wall = now - wall_began
-        measured = lets / ((now if is_wall else wall_began) - since)
+            took += lately.wall
+            self._wall = lately.wall
         before = self._probation.before if self._probation is not None else replace(self.rate)
-        self._probation = _Probation(before, share, min(max(surely, LEAST_TO_PROVE), MOST_TO_PROVE))
-        self.rate.set(A_LITTLE_LESS * min(measured, self.rate.value))
+        tested = min(max(surely, LEAST_TESTED), MOST_TESTED)
+        self._probation = _Probation(before, lately.refusals / answers, tested)
+        self.rate.set(A_LITTLE_LESS * min(lately.lets / max(took, SHORTEST_SECONDS), self.rate.value))
         self._next_at = now + 1 / self.rate.value
         return self.rate.value
 
-    def _lately(self, now: float) -> tuple[int, int, float, float]:
-        """Answers of the time that a measurement needs: twice as long as nothing was let through, or longer.
-
-        Returns:
-            How many requests were let through in it, how many were refused, and when it began.
-        """
-        before = islice(reversed(self._answers), 1, None)
-        wall_began = next((answer.at for answer in before if not answer.refused), now)
+    def _lately(self, now: float) -> _Lately:
+        """Answers of the time that a measurement needs: twice as long as nothing was let through, or longer."""
+        assert self._began is not None
+        last_ones = islice(reversed(self._answers), 1, None)
+        wall_began = next((answer.at for answer in last_ones if not answer.refused), now)
+        began = self._began if len(self._answers) < ANSWERS_KEPT else self._answers[0].at
         lets = refusals = 0
         for answer in reversed(self._answers):
-            if answer.at < 2 * wall_began - now and lets >= FEWEST_TO_MEASURE:
-                return lets, refusals, answer.at, wall_began
+            if answer.at < 2 * wall_began - now and lets >= FEWEST_MEASURED:
+                began = answer.at
+                break
             lets += not answer.refused
             refusals += answer.refused
-        assert self._began is not None
-        return lets, refusals, self._began if len(self._answers) < KEPT else self._answers[0].at, wall_began
+        return _Lately(lets, refusals, wall_began - began, now - wall_began)
 
     def _weigh(self, probation: _Probation, now: float, *, refused: bool) -> None:
         """One more answer of the probation: perhaps it is proof enough."""

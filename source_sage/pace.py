@@ -76,7 +76,7 @@ class Pace:
                         if pause <= 0:
                             return self._limits.send(now)
                         if pause == math.inf:
-                            self._changed.wait()
+                            self._changed.wait(LOOK_SECONDS)
                             continue
                     self._look(pause)
         finally:
@@ -98,7 +98,7 @@ class Pace:
             elif request.was_refused:
                 self._wait(request, sent, now)
             else:
-                self._limits.unknown(sent)
+                self._limits.unknown(sent, now)
 
     def _wait(self, request: Request, sent: Sent, now: float) -> None:
         """Have a refused request wait, and all others if it was a scout."""

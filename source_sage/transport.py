@@ -24,12 +24,12 @@ import requests
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler, ResponseAction
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
-from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
 from requests.utils import get_environ_proxies
 
 from source_sage.bodies import data_code, kind, parsed
 from source_sage.clock import Clock
+from source_sage.deadline import DeadlineAdapter, deadline
 from source_sage.errors import (
     CONNECTION_FAILED,
     HOST_UNKNOWN,
@@ -48,6 +48,9 @@ logger = logging.getLogger("airbyte.source-sage")
 
 CONNECT_TIMEOUT_SECONDS: Final = 10.0
 READ_TIMEOUT_SECONDS: Final = 90.0
+REQUEST_SECONDS: Final = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
+LARGEST_PAGE_BYTES: Final = 64 << 20
+LARGEST_ERROR_BYTES: Final = 1 << 20
 PIECE_BYTES: Final = 1 << 20
 TRIES: Final = 5
 LONGEST_PAUSE_SECONDS: Final = 30.0
@@ -154,8 +157,7 @@ class Transport:
                     token = self._tokens.get_access_token()
                     tally.requests += 1
                     began = self._clock.monotonic()
-                    response = self._send(path, params, business_id, token)
-                    content = _content(response)
+                    response, content = self._send(path, params, business_id, token)
                     took = self._clock.monotonic() - began
                     code, resolution = None, None
                     if not _is_good(response):
@@ -194,18 +196,31 @@ class Transport:
                 case _:
                     raise _failure(path, response, resolution.failure_type, message)
 
-    def _send(self, path: str, params: Mapping[str, str], business_id: str | None, token: str) -> requests.Response:
+    def _send(
+        self, path: str, params: Mapping[str, str], business_id: str | None, token: str
+    ) -> tuple[requests.Response, bytes]:
+        """One request, and the body of its answer, within bounds of time and size."""
         headers = {"Authorization": f"Bearer {token}"}
         if business_id:
             headers["X-Business"] = business_id
-        return self._session.get(
-            self._api + path,
-            params=params,
-            headers=headers,
-            timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
-            allow_redirects=False,
-            stream=True,
-        )
+        with deadline(REQUEST_SECONDS) as clock:
+            try:
+                response = self._session.get(
+                    self._api + path,
+                    params=params,
+                    headers=headers,
+                    timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
+                    allow_redirects=False,
+                    stream=True,
+                )
+                content = _content(response)
+            except requests.exceptions.RequestException as error:
+                if clock.is_over:
+                    raise _BrokenAnswer(NO_ANSWER_IN_TIME) from error
+                raise
+            if clock.is_over and _is_good(response):
+                raise _BrokenAnswer(NO_ANSWER_IN_TIME)
+        return response, content
 
     def _require_echo(self, path: str, response: requests.Response, business_id: str | None, tally: Tally) -> None:
         """See that Sage answered for the business that was asked for; an answer that does not say so is told of.
@@ -296,18 +311,30 @@ def _is_good(response: requests.Response) -> bool:
 
 
 def _content(response: requests.Response) -> bytes:
-    """The body; of an answer that is not good, as much as came: its status says enough.
+    """The body, up to a size; of an answer that is not good, as much as came: its status says enough.
 
     It is read in large pieces: requests takes ten kilobytes at a time, and at each a thread waits for those that
     compute.
+
+    Raises:
+        _BrokenAnswer: a good answer is larger than anybody can mean it.
     """
+    most = LARGEST_PAGE_BYTES if _is_good(response) else LARGEST_ERROR_BYTES
     pieces: list[bytes] = []
+    size = 0
     try:
-        pieces.extend(response.iter_content(PIECE_BYTES))
+        for piece in response.iter_content(PIECE_BYTES):
+            pieces.append(piece)
+            size += len(piece)
+            if size > most:
+                response.close()
+                if _is_good(response):
+                    raise _BrokenAnswer("the answer was too large")
+                break
     except requests.exceptions.RequestException:
         if _is_good(response):
             raise
-    return b"".join(pieces)
+    return b"".join(pieces)[:most]
 
 
 def _date(response: requests.Response) -> dt.datetime | None:
@@ -363,7 +390,7 @@ def _session(api: str, connections: int) -> requests.Session:
     session.trust_env = False
     session.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
     session.headers.update({"Accept": "application/json", "Content-Type": "application/json"})
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
+    adapter = DeadlineAdapter(pool_connections=1, pool_maxsize=connections)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session

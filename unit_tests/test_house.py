@@ -41,7 +41,7 @@ def test_only_these_modules_send_requests_or_listen() -> None:
     found = {
         module for module in FLOORS if any(name.split(".")[0] in doors or name in doors for name in imports(module))
     }
-    assert found == {"consent", "redirect", "tokens", "transport"}
+    assert found == {"consent", "deadline", "redirect", "tokens", "transport"}
 
 
 @pytest.mark.parametrize(
