@@ -219,7 +219,7 @@ class _Suspicion:
 
     def take_for_granted(self, share: float) -> None:
         self.noise = min(max(share, LEAST_NOISE), MOST_NOISE)
-        self._most = min(2 * self.noise, MOST_NOISE)
+        self._most = min(2 * self.noise, MOST_NOISE) if share > LEAST_NOISE else LEAST_NOISE
         self.sum = 0.0
 
 
