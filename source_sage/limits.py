@@ -10,10 +10,12 @@ anyway (`_Suspicion`). Then, in this order:
 * **A guess.** Had the rate been to blame, it would be right as fast as Sage let requests through lately, the wall
   included: so that is kept to, a little less, evenly spaced. For any window that is the limit itself.
 * **A proof.** If refusals then become rare, they followed the rate, and it stays. If they come as before, they are not
-  of our making: the rate returns to what it was, and so many refusals are taken for granted from then on.
+  of our making: the rate returns to what it was, and so many refusals are taken for granted from then on; that is
+  doubted again ever more seldom, by the same three steps. If there are more than before, the guess is made anew.
 * **More is tried** once for each hundred requests let through that had to wait for their turn: in growing steps, and
-  where a rate has failed before, half-way to it, then just it. After each failure the wait for the next trial doubles,
-  and what was good before is returned to at once.
+  where a rate has failed before, half-way to it, then just it. A trial lasts at least as long as the last wall did: a
+  window of minutes fills slowly. After each failure the wait for the next trial doubles, and what was good before is
+  returned to at once.
 
 A cap on requests at once shows by itself: nobody is refused who has few beside him. No guess is needed for it; more
 are tried in the same way, one at a time.
