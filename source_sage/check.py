@@ -26,12 +26,22 @@ from source_sage.businesses import (
     with_details,
 )
 from source_sage.config import SAGE_API, SageConfig
-from source_sage.errors import HOST_UNKNOWN, NO_ANSWER_IN_TIME, TLS_FAILED, ListRefused, config_error
+from source_sage.errors import (
+    HOST_UNKNOWN,
+    NO_ANSWER_IN_TIME,
+    TLS_FAILED,
+    LimitUsedUp,
+    ListRefused,
+    config_error,
+    transient_error,
+)
 from source_sage.rights import Subscription, refusals
 from source_sage.streams import StreamFacts, streams_of
 from source_sage.transport import NoGoodAnswer, NotSagesWord, Transport
 
 TRIES: Final = 2
+# How long it waits for a request limit, in all.
+PATIENCE_SECONDS: Final = 10.0
 WORKERS: Final = 4
 BUSINESSES_FOR_ONE_REQUEST_MORE: Final = 10
 LOOKED_AT_MOST: Final = 8
@@ -60,6 +70,17 @@ def check(config: SageConfig, transport: Transport) -> str:
     Raises:
         AirbyteTracedException: it would not; the message says why and what to do.
     """
+    try:
+        return _checked(config, transport)
+    except LimitUsedUp as limit:
+        again = "after that time" if limit.is_known else "in some minutes"
+        raise transient_error(
+            f"Sage answers, but takes no more requests of your app for now (HTTP 429): {limit.when}. Test again "
+            f"{again}; all users of an app share its limit, so what you entered may well be right."
+        ) from limit
+
+
+def _checked(config: SageConfig, transport: Transport) -> str:
     covered = _covered(config, transport)
     choice = chosen(config, covered)
     if choice.unknown:

@@ -44,6 +44,39 @@ def system_error(message: str, internal: str | None = None) -> AirbyteTracedExce
     )
 
 
+class LimitUsedUp(AirbyteTracedException):
+    """Sage takes no more requests for longer than is waited; it passes by itself.
+
+    Attributes:
+        when: until when, or for how long already, as a part of a sentence.
+        is_known: Sage said until when.
+    """
+
+    when: str
+    is_known: bool
+
+    @classmethod
+    def until(cls, moment: str) -> LimitUsedUp:
+        """Sage said when it takes requests again."""
+        return cls._of(f"it takes requests again at {moment}", is_known=True)
+
+    @classmethod
+    def for_so_long(cls, seconds: float) -> LimitUsedUp:
+        """Nothing was let through for so many seconds, and Sage does not say when it will."""
+        time = f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"
+        return cls._of(f"it has let no request through for {time} and does not say when it will", is_known=False)
+
+    @classmethod
+    def _of(cls, when: str, *, is_known: bool) -> LimitUsedUp:
+        text = (
+            f"Sage's request limit is used up; {when}. What was read so far is saved; a sync after that time goes on "
+            "from there."
+        )
+        made = cls(message=text, internal_message=text, failure_type=FailureType.transient_error)
+        made.when, made.is_known = when, is_known
+        return made
+
+
 class ListRefused(Exception):
     """Sage does not give this list to this business or user: by plan, country, role or subscription.
 

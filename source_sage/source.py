@@ -30,10 +30,11 @@ from source_sage.businesses import (
     subscription_ended,
     with_details,
 )
-from source_sage.check import check
+from source_sage.check import PATIENCE_SECONDS, check
 from source_sage.clock import Clock
 from source_sage.config import SageConfig
 from source_sage.errors import RefusedBeforehand, config_error
+from source_sage.pace import Pace
 from source_sage.records import Records
 from source_sage.report import Report
 from source_sage.rights import Subscription, refusals
@@ -160,8 +161,9 @@ class SourceSage(Source):
         mutable = config if isinstance(config, MutableMapping) else dict(config)
         endpoints = checked.endpoints
         tokens = SageTokens(mutable, endpoints.token, reading=reading, clock=self._clock)
+        pace = Pace(self._clock) if reading else Pace(self._clock, PATIENCE_SECONDS, in_all=True)
         transport = Transport(
-            endpoints.api, tokens, error_handler(), connections=checked.num_workers, clock=self._clock
+            endpoints.api, tokens, error_handler(), connections=checked.num_workers, clock=self._clock, pace=pace
         )
         return tokens, transport
 

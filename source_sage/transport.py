@@ -44,6 +44,9 @@ logger = logging.getLogger("airbyte.source-sage")
 
 CONNECT_TIMEOUT_SECONDS: Final = 10.0
 READ_TIMEOUT_SECONDS: Final = 90.0
+REQUEST_SECONDS: Final = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
+LARGEST_PAGE_BYTES: Final = 64 << 20
+LARGEST_ERROR_BYTES: Final = 1 << 20
 PIECE_BYTES: Final = 1 << 20
 TRIES: Final = 5
 LONGEST_PAUSE_SECONDS: Final = 30.0
@@ -88,16 +91,24 @@ class Transport:
         error_handler: tells what an answer that is not good means.
         connections: how many to keep open.
         clock: injected for tests.
+        pace: gives each request its turn; one with the usual patience if None.
     """
 
     def __init__(
-        self, api: str, tokens: SageTokens, error_handler: ErrorHandler, *, connections: int, clock: Clock
+        self,
+        api: str,
+        tokens: SageTokens,
+        error_handler: ErrorHandler,
+        *,
+        connections: int,
+        clock: Clock,
+        pace: Pace | None = None,
     ) -> None:
         self._api = api
         self._tokens = tokens
         self._error_handler = error_handler
         self._clock = clock
-        self._pace = Pace(clock)
+        self._pace = pace or Pace(clock)
         self._session = _session(api, connections)
         self._computing = threading.Lock()
         self._naming = threading.Lock()
@@ -135,22 +146,24 @@ class Transport:
         tally = tally or Tally()
         renewed = False
         failures = strange = 0
+        request = self._pace.request(tally)
         while True:
             try:
-                with self._pace.turn(tally) as turn:
+                with request:
                     token = self._tokens.get_access_token()
                     tally.requests += 1
                     began = self._clock.monotonic()
-                    response = self._send(path, params, business_id, token)
-                    content = _content(response)
+                    response, content = self._send(path, params, business_id, token)
                     took = self._clock.monotonic() - began
                     code, resolution = None, None
                     if not _is_good(response):
                         code = data_code(content)
                         resolution = self._error_handler.interpret_response(seen(response.status_code, code))
-                        if resolution.response_action is ResponseAction.RATE_LIMITED:
-                            asked = retry_after_seconds(response.headers.get("Retry-After"), self._clock.now())
-                            turn.refused(asked)
+                    if resolution is not None and resolution.response_action is ResponseAction.RATE_LIMITED:
+                        sent_at = _date(response) or self._clock.now()
+                        request.refused(retry_after_seconds(response.headers.get("Retry-After"), sent_at))
+                    else:
+                        request.answered()
                 if resolution is None:
                     self._require_echo(path, response, business_id, tally)
                     taken = self._taken(path, content, list_expected, take)
@@ -164,7 +177,7 @@ class Transport:
             message = str(resolution.error_message or "")
             match resolution.response_action:
                 case ResponseAction.RATE_LIMITED:
-                    pass  # waited for before the next turn
+                    pass  # its next turn comes when the wait is over
                 case ResponseAction.REFRESH_TOKEN_THEN_RETRY if not renewed:
                     renewed = True
                     self._tokens.renew_refused(token)
@@ -179,11 +192,14 @@ class Transport:
                 case _:
                     raise _failure(path, response, resolution.failure_type, message)
 
-    def _send(self, path: str, params: Mapping[str, str], business_id: str | None, token: str) -> requests.Response:
+    def _send(
+        self, path: str, params: Mapping[str, str], business_id: str | None, token: str
+    ) -> tuple[requests.Response, bytes]:
+        """One request, and the body of its answer, within bounds of time and size."""
         headers = {"Authorization": f"Bearer {token}"}
         if business_id:
             headers["X-Business"] = business_id
-        return self._session.get(
+        response = self._session.get(
             self._api + path,
             params=params,
             headers=headers,
@@ -191,6 +207,7 @@ class Transport:
             allow_redirects=False,
             stream=True,
         )
+        return response, _content(response)
 
     def _require_echo(self, path: str, response: requests.Response, business_id: str | None, tally: Tally) -> None:
         """See that Sage answered for the business that was asked for; an answer that does not say so is told of.
@@ -240,10 +257,8 @@ class Transport:
 
     def _moment(self, response: requests.Response) -> dt.datetime:
         """When Sage answered; the earlier of the two clocks, since a watermark that is too late loses changes."""
-        try:
-            return min(parsedate_to_datetime(response.headers["Date"]).astimezone(dt.UTC), self._clock.now())
-        except (KeyError, TypeError, ValueError):
-            return self._clock.now()
+        now = self._clock.now()
+        return min(_date(response) or now, now)
 
     def _wait_or_give_up(self, path: str, what: str, failures: int, tries: int, tally: Tally) -> None:
         if failures >= tries:
@@ -283,18 +298,38 @@ def _is_good(response: requests.Response) -> bool:
 
 
 def _content(response: requests.Response) -> bytes:
-    """The body; of an answer that is not good, as much as came: its status says enough.
+    """The body, up to a size; of an answer that is not good, as much as came: its status says enough.
 
     It is read in large pieces: requests takes ten kilobytes at a time, and at each a thread waits for those that
     compute.
+
+    Raises:
+        _BrokenAnswer: a good answer is larger than anybody can mean it.
     """
+    most = LARGEST_PAGE_BYTES if _is_good(response) else LARGEST_ERROR_BYTES
     pieces: list[bytes] = []
+    size = 0
     try:
-        pieces.extend(response.iter_content(PIECE_BYTES))
+        for piece in response.iter_content(PIECE_BYTES):
+            pieces.append(piece)
+            size += len(piece)
+            if size > most:
+                response.close()
+                if _is_good(response):
+                    raise _BrokenAnswer("the answer was too large")
+                break
     except requests.exceptions.RequestException:
         if _is_good(response):
             raise
-    return b"".join(pieces)
+    return b"".join(pieces)[:most]
+
+
+def _date(response: requests.Response) -> dt.datetime | None:
+    """What Sage's clock showed, UTC; None if it does not say, or names a moment that no calendar has."""
+    try:
+        return parsedate_to_datetime(response.headers["Date"]).astimezone(dt.UTC)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
 
 
 def seen(status: int, code: str | None) -> requests.Response:
@@ -335,6 +370,6 @@ def _what_happened(problem: Exception | None) -> str:
 
 
 def _session(api: str, connections: int) -> requests.Session:
-    session = open_session(api, total_seconds=CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS, connections=connections)
+    session = open_session(api, total_seconds=REQUEST_SECONDS, connections=connections)
     session.headers["Content-Type"] = "application/json"
     return session

@@ -243,6 +243,8 @@ def test_the_figures_are_the_package_s() -> None:
     assert f"not used for {tokens.GRANT_LIFE.days} days dies" in users
     assert f"After {NUMBERS[asking.TRIES_BEFORE_SHRINKING]} failures a page is asked for in halves" in agents
     assert f"down to {pages.SMALLEST_PAGE} rows; {NUMBERS[transport.TRIES]} end the stream" in agents
+    assert f"A try takes {transport.REQUEST_SECONDS:.0f} seconds at most" in agents
+    assert f"cut off at {transport.LARGEST_PAGE_BYTES >> 20} MB, an error at 1 MB" in agents
     assert f"more than {NUMBERS[int(pace.LONGEST_OBEYED_SECONDS) // 60]} minutes, the sync ends" in users
     assert f"{FIELDS['num_workers']['default']} unless you change it" in users
     assert f"every {next(iter(every_stream().values())).page_size} rows" in users

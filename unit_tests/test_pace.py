@@ -1,3 +1,5 @@
+"""The rim of `limits`: who waits how long, in threads, and when waiting ends. What is learnt: test_limits.py."""
+
 import datetime as dt
 import logging
 import threading
@@ -8,7 +10,8 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_sage import pace as pace_module
 from source_sage.clock import Clock
-from source_sage.pace import Pace, retry_after_seconds
+from source_sage.errors import LimitUsedUp
+from source_sage.pace import LOOK_SECONDS, Pace, Request, retry_after_seconds
 from source_sage.report import Tally
 
 NOW = dt.datetime(2026, 11, 23, 10, 0, tzinfo=dt.UTC)
@@ -27,6 +30,7 @@ class HeldClock(Clock):
         return self.slept
 
     def sleep(self, seconds: float) -> None:
+        assert seconds <= LOOK_SECONDS
         self.slept += seconds
 
 
@@ -45,12 +49,23 @@ def no_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pace_module.random, "uniform", lambda low, high: (low + high) / 2)
 
 
-def pause_after(pace: Pace, asked_seconds: float | None) -> float:
-    """How long a thread waits after a refusal."""
-    tally = Tally()
-    pace.hold(asked_seconds)
-    pace.wait(tally)
-    return tally.waited
+def refused(request: Request, asked_seconds: float | None) -> None:
+    with request:
+        request.refused(asked_seconds)
+
+
+def answered(request: Request) -> None:
+    with request:
+        request.answered()
+
+
+def pause_after(request: Request, asked_seconds: float | None) -> float:
+    """How long a request waits after a refusal."""
+    refused(request, asked_seconds)
+    before = request.tally.waited
+    with request:
+        pass
+    return request.tally.waited - before
 
 
 # Retry-After
@@ -62,6 +77,7 @@ def pause_after(pace: Pace, asked_seconds: float | None) -> float:
         ("0", 0.0),
         ("7", 7.0),
         (" 120 ", 120.0),
+        ("86400", 86_400.0),
         ("Mon, 23 Nov 2026 10:01:30 GMT", 90.0),
         ("Mon, 23 Nov 2026 11:01:30 +0100", 90.0),
         ("Mon, 23 Nov 2026 10:00:00 GMT", 0.0),
@@ -82,112 +98,114 @@ def test_retry_after_is_read_as_seconds_from_now(header: str, seconds: float) ->
         "-5",
         "1.5",
         "1e3",
+        "86401",
+        "31536000",
+        "9" * 12,
+        "9" * 400,
+        "Tue, 23 Nov 2027 10:00:00 GMT",
         "Mon, 99 Nov 2026 10:00:00 GMT",
+        "Fri, 31 Dec 9999 23:59:59 GMT",
         "Mon, 23 Nov 2026 10:01:30 -0000",
         # A header is read as Latin-1, so this may come; it is a digit, but no number.
         "\u00b2",
     ],
 )
-def test_a_retry_after_that_cannot_be_read_is_as_good_as_none(header: str | None) -> None:
+def test_a_retry_after_that_cannot_be_read_or_meant_is_as_good_as_none(header: str | None) -> None:
     assert retry_after_seconds(header, NOW) is None
 
 
-# Holding and waiting
+# Waiting
 
 
 def test_nobody_waits_before_a_refusal(pace: Pace, clock: HeldClock) -> None:
     tally = Tally()
-    pace.wait(tally)
+    for _ in range(1000):
+        answered(pace.request(tally))
     assert (clock.slept, tally.waited) == (0.0, 0.0)
 
 
-def test_after_a_refusal_one_waits_as_long_as_asked_and_counts_it(pace: Pace, clock: HeldClock) -> None:
-    tally = Tally()
-    pace.hold(7.0)
-    pace.wait(tally)
-    assert (clock.slept, tally.waited) == (7.0, 7.0)
+def test_who_was_refused_waits_as_long_as_asked_and_counts_it(pace: Pace, clock: HeldClock) -> None:
+    request = pace.request(Tally())
+    assert pause_after(request, 7.0) == 7.0
+    assert (clock.slept, request.tally.waited) == (7.0, 7.0)
 
 
-def test_when_the_pause_is_over_nobody_waits(pace: Pace) -> None:
-    pause_after(pace, 7.0)
-    tally = Tally()
-    pace.wait(tally)
-    assert tally.waited == 0.0
+def test_nobody_else_waits_for_it(pace: Pace, clock: HeldClock) -> None:
+    for _ in range(100):
+        answered(pace.request(Tally()))
+        clock.slept += 1.0
+    before = clock.slept
+    refused(pace.request(Tally()), 500.0)
+    answered(pace.request(Tally()))
+    assert clock.slept == before
 
 
 def test_waits_add_up_in_the_tally(pace: Pace) -> None:
-    tally = Tally()
-    for seconds in (3.0, 4.0):
-        pace.hold(seconds)
-        pace.wait(tally)
-    assert tally.waited == 7.0
+    request = pace.request(Tally())
+    assert pause_after(request, 3.0) + pause_after(request, 4.0) == request.tally.waited == 7.0
 
 
 @pytest.mark.usefixtures("no_jitter")
-def test_pauses_double_up_to_a_minute_where_no_time_was_named(pace: Pace) -> None:
-    assert [pause_after(pace, None) for _ in range(8)] == pytest.approx([2, 4, 8, 16, 32, 60, 60, 60])
+def test_pauses_double_up_to_a_minute_where_no_time_was_named(clock: HeldClock) -> None:
+    request = Pace(clock, patience=1e9).request(Tally())
+    assert [pause_after(request, None) for _ in range(8)] == pytest.approx([2, 4, 8, 16, 32, 60, 60, 60])
 
 
 @pytest.mark.usefixtures("no_jitter")
-def test_pauses_start_short_again_once_a_request_was_answered(pace: Pace) -> None:
+def test_another_request_begins_with_a_short_pause(pace: Pace) -> None:
+    first = pace.request(Tally())
     for _ in range(4):
-        pause_after(pace, None)
-    pace.answered()
-    assert pause_after(pace, None) == pytest.approx(2)
+        pause_after(first, None)
+    answered(first)
+    assert pause_after(pace.request(Tally()), None) == pytest.approx(2)
 
 
 def test_pauses_without_a_named_time_are_jittered_by_a_quarter(clock: HeldClock) -> None:
-    pauses = {pause_after(Pace(clock), None) for _ in range(50)}
+    pauses = {round(pause_after(Pace(clock).request(Tally()), None), 6) for _ in range(50)}
     assert len(pauses) > 1
     assert all(1.49 < pause < 2.51 for pause in pauses)
 
 
-@pytest.mark.parametrize(("first", "second"), [(5.0, 20.0), (20.0, 5.0)])
-def test_of_two_pauses_the_longer_counts(pace: Pace, first: float, second: float) -> None:
-    pace.hold(first)
-    assert pause_after(pace, second) == 20.0
+def walled(pace: Pace, times: int, asked_seconds: float) -> None:
+    """So many requests that are refused one after the other before any is asked again."""
+    for _ in range(times):
+        refused(pace.request(Tally()), asked_seconds)
 
 
-def test_many_threads_that_are_refused_together_are_held_once(
-    clock: HeldClock, caplog: pytest.LogCaptureFixture
+def test_when_too_many_were_refused_one_goes_alone_and_the_others_hear_from_it(pace: Pace) -> None:
+    walled(pace, 2, 5.0)
+    scout, second = pace.request(Tally()), pace.request(Tally())
+    with scout:
+        thread = threading.Thread(target=answered, args=(second,), daemon=True)
+        thread.start()
+        thread.join(0.05)
+        assert thread.is_alive()
+        scout.answered()
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_if_it_is_refused_as_well_everybody_waits_and_that_is_told(
+    pace: Pace, clock: HeldClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="airbyte.source-sage")
-    pace = Pace(clock)
-    together = threading.Barrier(16)
-
-    def refused() -> None:
-        together.wait()
-        pace.hold(None)
-
-    threads = [threading.Thread(target=refused) for _ in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    tally = Tally()
-    pace.wait(tally)
-    assert 1.49 < tally.waited < 2.51
-    assert len(caplog.records) == 1
-    assert 2.99 < pause_after(pace, None) < 5.01
-
-
-@pytest.mark.usefixtures("no_jitter")
-@pytest.mark.parametrize("asked", [None, 0.0, 30.0])
-def test_ten_minutes_of_refusals_end_the_run(pace: Pace, clock: HeldClock, asked: float | None) -> None:
-    with pytest.raises(AirbyteTracedException) as caught:
-        for _ in range(1000):
-            pause_after(pace, asked)
-    assert caught.value.failure_type is FailureType.transient_error
-    assert 600 < clock.slept <= 660
-
-
-def test_a_pause_is_told_once(pace: Pace, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, logger="airbyte.source-sage")
-    pace.hold(7.0)
-    pace.hold(7.0)
+    walled(pace, 2, 30.0)
+    refused(pace.request(Tally()), 30.0)
+    answered(pace.request(Tally()))
+    assert clock.slept == 30.0
     assert [record.getMessage() for record in caplog.records] == [
-        "Sage asks for fewer requests (429); all requests wait 7.0 s."
+        "Sage asks for fewer requests (429); all requests wait 30.0 s."
     ]
+
+
+def test_a_wall_that_stays_longer_than_asked_is_asked_ever_more_seldom(pace: Pace, clock: HeldClock) -> None:
+    walled(pace, 2, 1.0)
+    waits = []
+    for _ in range(6):
+        before = clock.slept
+        refused(pace.request(Tally()), 1.0)
+        waits.append(clock.slept - before)
+    assert waits == [0.0, 1.0, 2.0, 4.0, 8.0, 16.0]
 
 
 class Gone(BaseException):
@@ -195,182 +213,110 @@ class Gone(BaseException):
 
 
 @pytest.mark.parametrize("what", [RuntimeError, KeyboardInterrupt, SystemExit, Gone, AirbyteTracedException])
+@pytest.mark.parametrize("as_scout", [False, True])
 def test_what_a_request_holds_is_given_back_however_it_ends(
-    what: type[BaseException], pace: Pace, monkeypatch: pytest.MonkeyPatch
+    as_scout: bool, what: type[BaseException], pace: Pace, clock: HeldClock
 ) -> None:
-    monkeypatch.setattr(pace_module, "RUMOURED_LIMIT", 1)  # who comes next waits for those under way
+    if as_scout:
+        walled(pace, 2, 5.0)
     for _ in range(20):
-        with pytest.raises(what), pace.turn(Tally()):
+        with pytest.raises(what), pace.request(Tally()):
             raise what
-    assert not gone(pace).is_alive()
+    thread = threading.Thread(target=answered, args=(pace.request(Tally()),), daemon=True)
+    thread.start()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert pace._limits.under_way == 0
 
 
-# A wait too long to sit out
+def test_threads_that_wait_for_a_rate_wait_in_line_and_not_all_at_once(pace: Pace, clock: HeldClock) -> None:
+    pace._limits.rate.set(10.0)
+    threads = [threading.Thread(target=answered, args=(pace.request(Tally()),)) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(5)
+    assert clock.slept == pytest.approx(1.4, abs=0.11)
+
+
+# The end of waiting
+
+
+@pytest.mark.usefixtures("no_jitter")
+@pytest.mark.parametrize("asked", [None, 0.0, 30.0])
+@pytest.mark.parametrize("requests", [1, 8])
+def test_ten_minutes_of_refusals_end_the_run(requests: int, asked: float | None, pace: Pace, clock: HeldClock) -> None:
+    waiting = [pace.request(Tally()) for _ in range(requests)]
+    with pytest.raises(LimitUsedUp) as caught:
+        for _ in range(1000):
+            for request in waiting:
+                refused(request, asked)
+    assert caught.value.failure_type is FailureType.transient_error
+    assert "let no request through for 10 minutes" in str(caught.value.message)
+    assert 500 < clock.slept <= 600
+
+
+def test_quiet_minutes_between_two_refusals_are_no_refusals(pace: Pace, clock: HeldClock) -> None:
+    for _ in range(4):
+        refused(pace.request(Tally()), 1.0)
+        clock.slept += 3600.0  # a stalled destination
+    answered(pace.request(Tally()))
+
+
+def test_a_request_that_alone_is_refused_for_ten_minutes_fails_alone(pace: Pace) -> None:
+    unlucky = pace.request(Tally())
+    with pytest.raises(LimitUsedUp):
+        for _ in range(100):
+            refused(unlucky, 30.0)
+            answered(pace.request(Tally()))
+    answered(pace.request(Tally()))
 
 
 def test_ten_minutes_are_waited(pace: Pace) -> None:
-    assert pause_after(pace, 600.0) == 600.0
+    assert pause_after(pace.request(Tally()), 600.0) == pytest.approx(600.0)
 
 
 @pytest.mark.parametrize(
     ("asked", "again"),
-    [(601.0, "2026-11-23T10:10:01Z"), (3600.0, "2026-11-23T11:00:00Z"), (1e5, "2026-11-24T13:46:40Z")],
+    [(601.0, "2026-11-23T10:10:01Z"), (3600.0, "2026-11-23T11:00:00Z"), (80_000.0, "2026-11-24T08:13:20Z")],
 )
-def test_a_longer_wait_ends_the_run_for_now_and_names_the_time(pace: Pace, asked: float, again: str) -> None:
-    with pytest.raises(AirbyteTracedException) as caught:
-        pace.hold(asked)
+def test_a_longer_wait_ends_the_run_for_now_and_names_the_time(
+    pace: Pace, clock: HeldClock, asked: float, again: str
+) -> None:
+    with pytest.raises(LimitUsedUp) as caught:
+        refused(pace.request(Tally()), asked)
     assert caught.value.failure_type is FailureType.transient_error
     assert f"it takes requests again at {again}." in str(caught.value.message)
-
-
-@pytest.mark.parametrize("header", ["9" * 12, "9" * 20, "9" * 400])
-def test_a_wait_beyond_the_calendar_ends_the_run_for_now_too(pace: Pace, header: str) -> None:
-    with pytest.raises(AirbyteTracedException) as caught:
-        pace.hold(retry_after_seconds(header, NOW))
-    assert caught.value.failure_type is FailureType.transient_error
-
-
-def test_after_a_wait_too_long_no_request_is_made(pace: Pace, clock: HeldClock) -> None:
-    with pytest.raises(AirbyteTracedException):
-        pace.hold(601.0)
-    with pytest.raises(AirbyteTracedException, match="2026-11-23T10:10:01Z"):
-        pace.wait(Tally())
+    with pytest.raises(LimitUsedUp, match=again):
+        answered(pace.request(Tally()))
     assert clock.slept == 0.0
-
-
-# The limit
-
-
-class Server:
-    """Lets so many requests through in any sixty seconds."""
-
-    def __init__(self, clock: HeldClock, limit: int) -> None:
-        self.clock, self.limit = clock, limit
-        self.let_through: list[float] = []
-        self.refused: list[float] = []
-
-    def serve(self, pace: Pace, latency: float) -> None:
-        pace.wait(Tally())
-        self.clock.sleep(latency / 2)
-        now = self.clock.monotonic()
-        lately = [one for one in self.let_through if one > now - 60]
-        fits = len(lately) < self.limit
-        (self.let_through if fits else self.refused).append(now)
-        self.clock.sleep(latency / 2)
-        if fits:
-            pace.answered()
-        else:
-            pace.hold(lately[0] + 60 - now)
-
-
-@pytest.mark.parametrize("latency", [0.01, 0.3, 0.5])
-def test_a_limit_of_a_hundred_a_minute_is_used_and_hardly_ever_passed(
-    pace: Pace, clock: HeldClock, latency: float
-) -> None:
-    server = Server(clock, 100)
-    while clock.slept < 3600:
-        server.serve(pace, latency)
-    assert len(server.let_through) >= 0.95 * 100 * 60
-    assert len(server.refused) <= 0.01 * len(server.let_through)
-
-
-def test_a_limit_that_was_somebody_elses_doing_is_left_behind(pace: Pace, clock: HeldClock) -> None:
-    server = Server(clock, 30)
-    while clock.slept < 180:
-        server.serve(pace, 0.1)
-    server.limit = 10**6
-    while clock.slept < 1800:
-        server.serve(pace, 0.1)
-    assert len([one for one in server.let_through if one > 1740]) > 500
-
-
-def test_a_few_answers_teach_no_limit(pace: Pace, clock: HeldClock) -> None:
-    for _ in range(10):
-        pace.wait(Tally())
-        pace.answered()
-    pace.wait(Tally())
-    pace.hold(1.0)
-    for _ in range(500):
-        pace.wait(Tally())
-        pace.answered()
-    assert clock.slept == 1.0
-
-
-def gone(pace: Pace) -> threading.Thread:
-    """A thread whose request is welcome sooner or later."""
-    thread = threading.Thread(target=pace.wait, args=(Tally(),), daemon=True)
-    thread.start()
-    thread.join(0.05)
-    return thread
-
-
-def went(pace: Pace) -> bool:
-    """Whether a request is welcome now; a busy machine may need a moment to ask."""
-    thread = gone(pace)
-    thread.join(5)
-    return not thread.is_alive()
-
-
-def test_the_first_request_beyond_a_hundred_a_minute_goes_alone(pace: Pace, clock: HeldClock) -> None:
-    for _ in range(84):
-        pace.wait(Tally())
-        pace.answered()
-    assert all(went(pace) for _ in range(16))
-    beyond = gone(pace)
-    for _ in range(15):
-        pace.answered()
-        assert beyond.is_alive()
-    pace.answered()
-    beyond.join(5)
-    assert not beyond.is_alive()
-    next_one = gone(pace)
-    assert next_one.is_alive()
-    pace.answered()
-    next_one.join(5)
-    assert all(went(pace) for _ in range(16))
-    assert clock.slept == 0.0
-
-
-def test_a_hundred_a_minute_are_found_out_by_one_refusal(pace: Pace, clock: HeldClock) -> None:
-    for _ in range(100):
-        pace.wait(Tally())
-        pace.answered()
-    pace.wait(Tally())
-    waiting = [gone(pace) for _ in range(15)]
-    assert all(thread.is_alive() for thread in waiting)
-    pace.hold(60.0)
-    for thread in waiting:
-        thread.join(5)
-    # The one that was refused is still to be asked again: nobody went before the pause was over.
-    assert not any(thread.is_alive() for thread in waiting)
-    assert clock.slept >= 60.0
 
 
 def test_who_waits_for_others_hears_that_the_run_is_over(pace: Pace) -> None:
-    for _ in range(100):
-        pace.wait(Tally())
-        pace.answered()
-    pace.wait(Tally())
+    walled(pace, 2, 5.0)
     caught: list[BaseException] = []
 
     def ask() -> None:
         try:
-            pace.wait(Tally())
-        except AirbyteTracedException as error:
+            answered(pace.request(Tally()))
+        except LimitUsedUp as error:
             caught.append(error)
 
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    with pytest.raises(AirbyteTracedException):
-        pace.hold(3600.0)
+    with pytest.raises(LimitUsedUp), pace.request(Tally()) as scout:
+        thread = threading.Thread(target=ask, daemon=True)
+        thread.start()
+        thread.join(0.05)
+        scout.refused(3600.0)
     thread.join(5)
     assert len(caught) == 1
 
 
-def test_less_than_a_hundred_a_minute_never_wait_for_each_other(pace: Pace, clock: HeldClock) -> None:
-    for _ in range(300):
-        pace.wait(Tally())
-        assert not gone(pace).is_alive()
-        clock.sleep(1.5)
-        pace.answered()
-        pace.answered()
+@pytest.mark.parametrize("asked", [None, 1.0, 9.0, 11.0])
+def test_patience_may_be_so_many_seconds_in_all(asked: float | None, clock: HeldClock) -> None:
+    pace = Pace(clock, 10.0, in_all=True)
+    request = pace.request(Tally())
+    with pytest.raises(LimitUsedUp):
+        for _ in range(100):
+            refused(request, asked)
+            answered(pace.request(Tally()))
+    assert clock.slept <= 10.0
