@@ -122,6 +122,9 @@ class AtOnce:
 class Free:
     """Takes everything."""
 
+    def __repr__(self) -> str:
+        return "Free()"
+
     def refuses(self, now: float, at_once: int) -> float | None:
         return None
 
