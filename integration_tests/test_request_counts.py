@@ -8,16 +8,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from benchmarks.targets import most_requests, slices_of
 from integration_tests.pipeline import Pipeline, is_walk
 from integration_tests.sandbox import Sandbox
 from integration_tests.sandbox.requestlog import Logged
 from integration_tests.test_streams import EVERY_STREAM
-from source_sage import cuts, reading
+from source_sage import cuts
 
 PAGE_SIZE = 200
 # What tells whether a list of several pages stood still while it was read.
 BESIDES = 2
-A_SLICE, BESIDES_SLICES = 4, 5
 SORTED = ("sales_invoices", "contact_payments")
 LISTS = (*SORTED, "ledger_entries", "transactions", "journals", "addresses", "contacts", "countries")
 DELETABLE = tuple(name for name in LISTS if EVERY_STREAM[name].tombstones)
@@ -50,21 +50,9 @@ def pages(rows: int) -> int:
     return max(1, math.ceil(rows / PAGE_SIZE))
 
 
-def slices(rows: int) -> int:
-    """How many slices so many rows are read in: they grow from the first to the longest, each half full at worst."""
-    if rows <= cuts.SHORT_LIST:
-        return 0
-    left, count, limit = float(rows), 0, float(cuts.FIRST_SLICE)
-    while left > 0:
-        left, count, limit = left - limit / 2, count + 1, min(limit * reading.GROWTH, cuts.LONGEST_SLICE)
-    return count
-
-
 def besides(rows: int) -> int:
-    """How many requests more than its pages a first read of so many rows may cost."""
-    if rows <= PAGE_SIZE:
-        return 0
-    return A_SLICE * slices(rows) + BESIDES_SLICES if slices(rows) else BESIDES
+    """How many requests more than its pages a first read of so many rows may cost; one page needs no proof."""
+    return most_requests(rows) - pages(rows) if rows > PAGE_SIZE else 0
 
 
 def assert_cost(requests: list[Logged], name: str, rows: int, asked_for: int | None = None) -> None:
@@ -82,7 +70,7 @@ def assert_cost(requests: list[Logged], name: str, rows: int, asked_for: int | N
     walked = [str(sorted(one.params.items())) for one in asked if is_walk(one)]
     assert len(set(walked)) == len(walked), "asked twice for the same"
     questions = len(asked) - len(walked)
-    assert questions <= 1 + bool(besides(asked_for)) + slices(asked_for)
+    assert questions <= 1 + bool(besides(asked_for)) + slices_of(asked_for)
 
 
 def test_a_first_read(first_read: tuple[Pipeline, list[Logged]]) -> None:
