@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,17 +23,26 @@ from benchmarks.readers import (
     Reader,
 )
 
-MOST_TIMES_BARE: Final = 2.5
+MOST_TIMES_BARE: Final[Mapping[str, float]] = {"ledger": 2.0, "company": 1.3}
 MOST_TIMES_DECLARATIVE: Final = 0.5
 LATENCY: Final = 0.3
-LEAST_OF_IDEAL: Final = 0.85
+LEAST_OF_IDEAL: Final = 0.88
 LEAST_TIMES_PEER: Final = 10.0
 LEAST_OF_BUDGET: Final = 0.95
 MOST_REFUSED: Final = 0.01
-MOST_MB: Final = 200.0
+MOST_MB: Final = 160.0
+MOST_BYTES_A_ROW: Final = 9
 MOST_GROWTH: Final = 1.25
 MOST_START_UP_SECONDS: Final = 0.4
-MOST_REQUESTS_BESIDES: Final = 5
+# A list is read in slices of accounting date if it is longer; they grow from the first to the longest.
+SHORT_LIST: Final = 5_000
+FIRST_SLICE: Final = 2_000
+GROWTH: Final = 1.5
+LONGEST_SLICE: Final = 20_000
+VERY_LONG_LIST: Final = 200_000
+MOST_TIMES_PAGES: Final = 1.06
+# The businesses that the sign-in covers, and what Sage says of the one that is read.
+BEFORE_THE_LISTS: Final = 2
 
 
 @dataclass(frozen=True)
@@ -47,9 +56,9 @@ class Target:
 
 
 def targets(figures: Figures) -> Iterator[Target]:
-    """All targets of issue 7 of the project, and those of its design."""
+    """All targets of issues 7 and 13 of the project, and those of its design."""
     for shape in ("ledger", "company"):
-        yield _cost(figures, shape, BARE, MOST_TIMES_BARE)
+        yield _cost(figures, shape, BARE, MOST_TIMES_BARE[shape])
         yield _cost(figures, shape, DECLARATIVE_SHAPED, MOST_TIMES_DECLARATIVE)
         yield _cost(figures, shape, SINGER_SDK, 1.0)
         yield _cost(figures, shape, DLT_NORMALIZE, 1.0)
@@ -117,7 +126,8 @@ def _memory(figures: Figures) -> Iterator[Target]:
         small, large = min(runs, key=_rows), max(runs, key=_rows)
         peak, growth = large["peak_mb"], large["peak_mb"] / small["peak_mb"]
         name = f"peak memory, {large['rows']:,} rows"
-        yield Target(name, f"under {MOST_MB:.0f} MB", f"{peak:.0f} MB{_remark(large)}", peak < MOST_MB)
+        most = MOST_MB + MOST_BYTES_A_ROW * large["rows"] / 1e6
+        yield Target(name, f"at most {most:.0f} MB", f"{peak:.0f} MB{_remark(large)}", peak <= most)
         yield Target(
             f"{name}, beside {small['rows']:,} rows",
             f"at most {MOST_GROWTH:g} ×",
@@ -127,7 +137,7 @@ def _memory(figures: Figures) -> Iterator[Target]:
     for run in figures.runs("slow", SAGE.key):
         peak = run["peak_mb"]
         name = "peak memory, invoices of 14 KB, stdout taken at 3 MB/s"
-        yield Target(name, f"under {MOST_MB:.0f} MB", f"{peak:.0f} MB{_remark(run)}", peak < MOST_MB)
+        yield Target(name, f"at most {MOST_MB:.0f} MB", f"{peak:.0f} MB{_remark(run)}", peak <= MOST_MB)
 
 
 def _rows(run: Sample) -> int:
@@ -138,14 +148,33 @@ def _requests(figures: Figures) -> Iterator[Target]:
     for shape, lists in (("ledger", experiments.LEDGER), ("company", experiments.COMPANY)):
         requests = figures.spread(shape, SAGE.key, "full", "requests")
         lengths = experiments.scaled(lists, figures.scale * SAGE.share).values()
-        pages = sum(math.ceil(length / PAGE_SIZE) for length in lengths)
-        most = pages + MOST_REQUESTS_BESIDES * len(lists)
+        most = sum(map(most_requests, lengths)) + BEFORE_THE_LISTS
         yield Target(
             f"requests, {shape}",
-            f"{pages:,} pages, and at most {MOST_REQUESTS_BESIDES} more a list",
+            f"at most {most:,} for {sum(map(pages_of, lengths)):,} pages",
             told(requests, lambda v: f"{v:,.0f}", extremes=False),
             None if requests is None else requests.high <= most,
         )
+
+
+def pages_of(rows: int) -> int:
+    """How many pages a list of so many rows has, at least one."""
+    return max(1, math.ceil(rows / PAGE_SIZE))
+
+
+def slices_of(rows: int) -> int:
+    """How many slices a list of so many rows is read in, each two thirds full; none if it is short."""
+    left, count, limit = float(rows if rows > SHORT_LIST else 0), 0, float(FIRST_SLICE)
+    while left > 0:
+        left, count, limit = left - limit * 2 / 3, count + 1, min(limit * GROWTH, LONGEST_SLICE)
+    return count
+
+
+def most_requests(rows: int) -> int:
+    """How many requests the first read of a quiet list may take."""
+    pages, slices = pages_of(rows), slices_of(rows)
+    most = pages + (4 * slices + 5 if slices else 2)
+    return min(most, int(MOST_TIMES_PAGES * pages)) if rows >= VERY_LONG_LIST else most
 
 
 def _start_up(figures: Figures) -> Iterator[Target]:

@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 import requests
 
+from benchmarks import targets
 from benchmarks.child import Drain, run
 from benchmarks.experiments import COMPANY, scaled
 from benchmarks.facts import PAGE_SIZE, id_tag
 from benchmarks.figures import Figures
 from benchmarks.peers.shaping import compiled
 from benchmarks.server import Counts, Server
+from benchmarks.targets import most_requests, slices_of
+from source_sage import cuts, reading
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +125,14 @@ def test_share_of_budget_counts_whole_windows_alone() -> None:
 def test_no_list_of_the_bench_ends_with_a_full_page() -> None:
     for scale in (1, 0.3, 0.02):
         assert all(rows % PAGE_SIZE for rows in scaled(COMPANY, scale).values())
+
+
+def test_the_target_for_requests_follows_what_the_reading_decides_by() -> None:
+    decided_by = (cuts.SHORT_LIST, cuts.FIRST_SLICE, reading.GROWTH, cuts.LONGEST_SLICE)
+    assert decided_by == (targets.SHORT_LIST, targets.FIRST_SLICE, targets.GROWTH, targets.LONGEST_SLICE)
+    assert [most_requests(rows) for rows in (0, 1, 200, 201, 5_000)] == [3, 3, 3, 4, 27]
+    assert most_requests(5_001) == 26 + 4 * slices_of(5_001) + 5
+    assert most_requests(200_000) == 1_060
 
 
 def test_the_floor_shapes_as_the_schema_says() -> None:

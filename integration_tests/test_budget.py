@@ -19,7 +19,7 @@ LEDGER = "ledger_entries"
 STREAMS = (LEDGER, "transactions", "addresses", "contacts", "sales_invoices")
 PAGE_SIZE = 10
 HOURS = 5
-# As in test_resume: the pages between two states, and those that were under way.
+# The pages of the slices that were under way, and what is asked for at the beginning and the end.
 REPEATED_PAGES = 60
 WORKERS = 8
 # The longest silence that we tell Airbyte to expect; it ends a source that is silent for longer.

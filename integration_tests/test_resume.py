@@ -1,13 +1,16 @@
 """A long first read that dies at any moment: the next run repeats little, and in the end nothing is lost.
 
-`make test` reads 200 small pages. With RESUME_FULL=1 (`make resume`) it is a ledger of 200,000 entries in 1,000 pages
-of 200; the figures are printed.
+A list with dates is read in slices, each of which is saved when it is proven; a list without dates begins again.
+
+`make test` reads 200 small pages, with slices that are as much smaller. With RESUME_FULL=1 (`make resume`) it is a
+ledger of 200,000 entries in 1,000 pages of 200 and slices of their real size; the figures are printed.
 """
 
 from __future__ import annotations
 
+import datetime as dt
+import itertools
 import json
-import math
 import os
 import random
 import signal
@@ -22,19 +25,30 @@ import pytest
 from integration_tests.harness import Message
 from integration_tests.pipeline import Pipeline, is_walk, page_size
 from integration_tests.sandbox import Company, Sandbox, faults
+from source_sage import cuts, reading
+from source_sage.state import RANGES_AT_MOST
 
 FULL = "RESUME_FULL" in os.environ
 ROWS, PAGE_SIZE = (200_000, 200) if FULL else (4_000, 20)
 PAGES = ROWS // PAGE_SIZE
 SUBPROCESS_ROWS = 200_000 if FULL else 20_000
-# "A few dozen": the pages between two states, and those that were under way.
-REPEATED_PAGES = 60
-PAGES_BETWEEN_STATES = 50
-SECONDS_BETWEEN_STATES = 120
+# The figures that a reading decides by, for pages of this size.
+SHORT_LIST, FIRST_SLICE, LONGEST_SLICE = (
+    rows * PAGE_SIZE // 200 for rows in (cuts.SHORT_LIST, cuts.FIRST_SLICE, cuts.LONGEST_SLICE)
+)
+# Requests of one run beside its pages: where it cuts, what proves it, and what was under way when it died.
+BESIDES = 32
+LARGEST_STATE = 4_000
 LEDGER = "ledger_entries"
 SOURCE = Path(sys.executable).with_name("source-sage")
 
 pytestmark = pytest.mark.timeout(1800)
+
+
+def test_the_ledger_is_long_enough_for_slices_of_every_size() -> None:
+    assert (cuts.SHORT_LIST, cuts.FIRST_SLICE, cuts.LONGEST_SLICE) == (5_000, 2_000, 20_000)
+    assert ROWS >= 2 * LONGEST_SLICE > SHORT_LIST > FIRST_SLICE
+    assert SUBPROCESS_ROWS > cuts.SHORT_LIST
 
 
 @pytest.fixture(scope="module")
@@ -44,106 +58,187 @@ def ledger() -> Iterator[Sandbox]:
         yield box
 
 
-def measured_sync(pipeline: Pipeline, kill_after: int | None) -> tuple[int, int]:
-    """One sync; gives how many rows it repeated, and how many pages more than were left it asked for."""
+def under_way(rows: int, first: int = FIRST_SLICE, longest: int = LONGEST_SLICE) -> int:
+    """How many rows may be in slices that are not saved when a run has read so many, at most.
+
+    Each slice that is proven lets the later ones be longer by a half. Two are read at once, and one more may have
+    ended without being proven.
+    """
+    saved, limit = 0.0, float(first)
+    while saved + 3 * limit < rows and limit < longest:
+        saved, limit = saved + limit / 2, limit * reading.GROWTH
+    return int(3 * min(limit, longest))
+
+
+def measured_sync(pipeline: Pipeline, kill_after: int | None) -> tuple[int, int, int]:
+    """One sync; gives how many rows it brought, how many of them again, and how many requests it took."""
     known = {row["id"] for row in pipeline.destination.rows(LEDGER)}
-    repeated = 0
+    rows = repeated = 0
 
     def seen(message: Message) -> None:
-        nonlocal repeated
-        repeated += message["type"] == "RECORD" and message["record"]["data"]["id"] in known
+        nonlocal rows, repeated
+        if message["type"] == "RECORD":
+            rows += 1
+            repeated += message["record"]["data"]["id"] in known
 
     output = pipeline.sync(kill_after=kill_after, seen=seen)
     assert output.failure is None
-    read = len({row["id"] for row in pipeline.destination.rows(LEDGER)}) - len(known)
-    return repeated, len(pipeline.asked(LEDGER)) - math.ceil(read / PAGE_SIZE)
+    return rows, repeated, len(pipeline.asked(LEDGER))
 
 
 def moments(seed: int) -> list[int]:
     """After how many records and states each of some runs dies."""
     rng = random.Random(seed)  # noqa: S311
-    return sorted(rng.randrange(ROWS) for _ in range(3))
+    return [rng.randrange(ROWS // 3) for _ in range(4)]
 
 
 @pytest.mark.parametrize("kills", [[1], [ROWS - 1], moments(1), moments(2)], ids=str)
 def test_a_first_read_killed_at_any_moment_repeats_little(kills: list[int], ledger: Sandbox) -> None:
     pipeline = Pipeline(ledger, [LEDGER])
-    behind = 0
+    wasted = total = 0
     for kill in [*kills, None]:
-        repeated, over = measured_sync(pipeline, None if kill is None else max(1, kill - behind))
-        behind = len(pipeline.destination.rows(LEDGER))
-        print(f"killed after {kill}: {behind} rows there, {repeated} repeated, {over} requests over")  # noqa: T201
-        assert repeated <= REPEATED_PAGES * PAGE_SIZE
-        assert over <= REPEATED_PAGES
+        rows, repeated, requests = measured_sync(pipeline, kill)
+        there = len(pipeline.destination.rows(LEDGER))
+        print(f"killed after {kill}: {rows} rows, {repeated} again, {there} there, {requests} requests")  # noqa: T201
+        assert repeated <= wasted
+        # What is lost of a run that dies was under way; what an earlier one had lost is given by the next.
+        wasted = max(0, wasted - rows) + under_way(rows)
+        total += requests
+    pipeline.assert_equal()
+    lost = sum(under_way(kill) for kill in kills)
+    assert total <= PAGES + lost / PAGE_SIZE + BESIDES * (len(kills) + 1)
+
+
+def test_a_first_read_that_is_killed_again_and_again_gets_on(ledger: Sandbox) -> None:
+    """Each process lives for five of the first slices."""
+    pipeline = Pipeline(ledger, [LEDGER])
+    total = runs = 0
+    while len(pipeline.destination.rows(LEDGER)) < ROWS or pipeline.destination.state[LEDGER]["stream"]["stream_state"][
+        "businesses"
+    ][ledger.businesses[0].id].get("whole"):
+        _, _, requests = measured_sync(pipeline, 5 * FIRST_SLICE)
+        total, runs = total + requests, runs + 1
+        assert total <= 2 * PAGES + BESIDES * runs
+    print(f"{runs} runs of {5 * FIRST_SLICE} rows: {total} requests for {PAGES} pages")  # noqa: T201
     pipeline.assert_equal()
 
 
 def test_a_few_changes_between_kill_and_resume_repeat_little() -> None:
-    """A business goes on while a long read is down. In a list in order of creation, edits move no row.
-
-    Elsewhere the read begins again: a row that was edited may have moved before the kill as well.
-    """
-    invoices = "sales_invoices"
-    with Sandbox(size="small", seed=8, token_life=10**9) as box, page_size(2):
+    """A business goes on while a long read is down: what is saved of it stays saved, whatever the order of the list."""
+    with Sandbox(ledger_entries=4_000, seed=8, token_life=10**9) as box, page_size(20):
+        box.settings.change({"default_order": "updated:asc"})
         box.clock.advance(86_400)
         company = box.businesses[0]
-        rows = len(company.rows(invoices))
-        pipeline = Pipeline(box, [invoices])
+        rows = len(company.rows(LEDGER))
+        pipeline = Pipeline(box, [LEDGER])
         pipeline.sync(kill_after=rows * 9 // 10)
+        done = sum(len(one["done"]) for one in wholes(pipeline))
+        assert done
         box.clock.advance(300)
-        for row in random.Random(3).sample(company.rows(invoices), 3):  # noqa: S311
-            company.update(invoices, row["id"])
-        company.create(invoices)
+        for row in random.Random(3).sample(company.rows(LEDGER), 3):  # noqa: S311
+            company.update(LEDGER, row["id"])
+        company.create("journals")
         box.clock.advance(300)
         assert pipeline.sync().failure is None
         pipeline.assert_equal()
-        assert len([one for one in pipeline.asked(invoices) if is_walk(one)]) < rows / 2 / 2
+        assert len([one for one in pipeline.asked(LEDGER) if is_walk(one)]) < rows / 20 / 2
 
 
-def test_state_comes_every_fifty_pages_at_least(ledger: Sandbox) -> None:
+def wholes(pipeline: Pipeline) -> list[dict[str, Any]]:
+    """The unfinished readings of which the saved state of the ledger tells."""
+    places = pipeline.destination.state[LEDGER]["stream"]["stream_state"]["businesses"].values()
+    return [{"done": [], **place["whole"]} for place in places if "whole" in place]
+
+
+def test_a_list_without_dates_begins_again_and_keeps_since_when_to_ask() -> None:
+    with Sandbox(size="small", seed=8, token_life=10**9) as box, page_size(2):
+        box.clock.advance(86_400)
+        company = box.businesses[0]
+        rows = len(company.rows("addresses"))
+        pipeline = Pipeline(box, ["addresses"])
+        pipeline.sync(kill_after=rows // 2)
+        (place,) = pipeline.destination.state["addresses"]["stream"]["stream_state"]["businesses"].values()
+        assert place.keys() == {"whole"} and place["whole"].keys() == {"began", "start"}
+        gone = pipeline.destination.rows("addresses")[0]["id"]
+        company.delete("addresses", gone)
+        box.clock.advance(5_000)
+        output = pipeline.sync()
+        assert output.failure is None
+        pipeline.assert_equal()
+        assert len(output.rows("addresses")) >= rows - 1
+        assert gone in {row["id"] for row in output.rows("addresses") if row.get("is_deleted")}
+
+
+def test_a_state_comes_with_each_slice(ledger: Sandbox) -> None:
+    pipeline = Pipeline(ledger, [LEDGER], include_historical_data=True)
+    business = ledger.businesses[0].id
+    before = 0
+    rows: list[int] = []
+    places: list[dict[str, Any]] = []
+    for message in pipeline.sync().messages:
+        if message["type"] == "RECORD":
+            before += 1
+        elif message["type"] == "STATE":
+            rows.append(before)
+            places.append(message["state"]["stream"]["stream_state"]["businesses"][business])
+    assert rows[0] == 0 and places[0]["whole"].keys() == {"began"}  # the beginning is saved before the first row
+    for earlier, later in itertools.pairwise(rows):
+        assert later - earlier <= under_way(later)
+    assert len(places) >= 8
+    # Done ranges only grow; at the end a watermark takes their place.
+    done = [days(place["whole"].get("done", [])) for place in places if "whole" in place]
+    assert all(earlier < later for earlier, later in itertools.pairwise(done)), done
+    assert all("watermark" not in place for place in places[: len(done)])
+    assert all(place.keys() == {"watermark"} for place in places[len(done) :])
+    assert len(done) >= len(places) - 2
+    assert len(places) < PAGES / 4  # and not after each page
+
+
+def days(ranges: list[list[str | None]]) -> int:
+    """How many days they hold."""
+    return sum(
+        (dt.date.fromisoformat(end or "9999-12-31") - dt.date.fromisoformat(start or "0001-01-01")).days + 1
+        for start, end in ranges
+    )
+
+
+def test_state_is_small_and_readable(ledger: Sandbox) -> None:
     pipeline = Pipeline(ledger, [LEDGER])
-    output = pipeline.sync()
-    gaps, since = [], 0
-    for message in output.messages:
-        since += message["type"] == "RECORD"
-        if message["type"] == "STATE":
-            gaps.append(since)
-            since = 0
-    assert since == 0
-    assert gaps[0] == 0  # the beginning is saved before the first row
-    assert max(gaps) <= PAGES_BETWEEN_STATES * PAGE_SIZE
-    assert len(gaps) < PAGES / 2  # and not after each page
+    states = [one["state"]["stream"]["stream_state"] for one in pipeline.sync().of("STATE")]
+    assert len(states) > 3
+    for state in states:
+        assert len(json.dumps(state)) <= 400
+        for place in state["businesses"].values():
+            ranges = place.get("whole", {}).get("done", [])
+            assert len(ranges) <= 3
+            assert all(dt.date.fromisoformat(day) for one in ranges for day in one if day is not None)
 
 
-def test_state_comes_every_two_minutes_at_least(ledger: Sandbox) -> None:
-    """Sage takes ten seconds a page here; one worker, since several would let the time pass ahead of the messages."""
-    ledger.faults.add(faults.before_page(lambda *_: ledger.clock.advance(10)), path=f"*/{LEDGER}")
-    pipeline = Pipeline(ledger, [LEDGER], num_workers=1)
-    moments: list[float] = []
+def test_state_stays_small_whatever_is_done_of_a_list(ledger: Sandbox) -> None:
+    """Of more ranges than may be saved, some are left out and read again, and nothing is lost."""
+    pipeline = Pipeline(ledger, [LEDGER])
+    pipeline.sync(kill_after=FIRST_SLICE)
+    there = {row["date"] for row in pipeline.truth(LEDGER)}
+    every_second_day = sorted(there)[: 2 * RANGES_AT_MOST : 2]
+    state = pipeline.destination.state[LEDGER]["stream"]["stream_state"]
+    (whole,) = [place["whole"] for place in state["businesses"].values()]
+    for row in pipeline.truth(LEDGER):
+        if row["date"] in every_second_day:
+            stream = {"stream": LEDGER, "data": {**row, "business_id": ledger.businesses[0].id}}
+            pipeline.destination.take({"type": "RECORD", "record": stream})
+    whole["done"] = [[day, day] for day in every_second_day]
+    most = 0
 
     def seen(message: Message) -> None:
+        nonlocal most
         if message["type"] == "STATE":
-            moments.append(ledger.clock.now())
+            text = json.dumps(message["state"]["stream"]["stream_state"])
+            most = max(most, text.count("["))
+            assert len(text) <= LARGEST_STATE
 
-    try:
-        began = ledger.clock.now()
-        pipeline.sync(seen=seen)
-    finally:
-        ledger.faults.clear()
-    gaps = [later - earlier for earlier, later in zip([began, *moments], moments, strict=False)]
-    assert max(gaps) <= SECONDS_BETWEEN_STATES
-    assert ledger.clock.now() - moments[-1] <= SECONDS_BETWEEN_STATES
-
-
-def test_state_is_small_and_does_not_grow(ledger: Sandbox) -> None:
-    states = [
-        json.dumps(one["state"]["stream"]["stream_state"]) for one in Pipeline(ledger, [LEDGER]).sync().of("STATE")
-    ]
-    assert len(states) > 3
-    assert max(map(len, states)) <= 300
-    business = ledger.businesses[0].id
-    place = json.loads(states[-2])["businesses"][business]
-    assert all(isinstance(value, str | int) for value in place.values())  # flat, for a person to read
+    assert pipeline.sync(seen=seen).failure is None
+    assert RANGES_AT_MOST / 2 < most <= RANGES_AT_MOST + 1
+    assert {row["id"] for row in pipeline.destination.rows(LEDGER)} == {row["id"] for row in pipeline.truth(LEDGER)}
 
 
 ORDERS = ("created:asc", "created:desc", "updated:asc", "updated:desc", "date:desc", "name:asc", "random")
@@ -211,37 +306,36 @@ def test_a_process_that_is_killed_for_real_repeats_little(tmp_path: Path) -> Non
     with Sandbox(ledger_entries=SUBPROCESS_ROWS, seed=8, token_life=10**9) as box:
         pipeline = Pipeline(box, [LEDGER])
         rng = random.Random(8)  # noqa: S311
-        total = 0
-        for share in sorted([rng.uniform(0.7, 0.95), *(rng.random() for _ in range(3 * FULL))]):
-            wanted = max(1, int(share * SUBPROCESS_ROWS) - len(pipeline.destination.rows(LEDGER)))
+        total = lost = 0
+        for share in [rng.uniform(0.5, 0.7), *(rng.uniform(0, 0.5) for _ in range(3 * FULL))]:
+            wanted = max(1, int(share * SUBPROCESS_ROWS))
             rows, code = read_in_a_process(pipeline, tmp_path, wanted)
+            if code == 0:  # it was through before
+                break
             assert (rows >= wanted, code) == (True, -signal.SIGKILL)
             total += len(pipeline.asked(LEDGER))
-        left = math.ceil((SUBPROCESS_ROWS - len(pipeline.destination.rows(LEDGER))) / 200)
+            lost += under_way(rows, cuts.FIRST_SLICE, cuts.LONGEST_SLICE)
+            assert wholes(pipeline)[0]["done"]
         rows, code = read_in_a_process(pipeline, tmp_path, None)
         last = len(pipeline.asked(LEDGER))
-        print(f"{left} pages were left, {last} requests; {total + last} in all for {SUBPROCESS_ROWS // 200} pages")  # noqa: T201
+        print(f"{last} requests at last, {total + last} in all for {SUBPROCESS_ROWS // 200} pages")  # noqa: T201
         assert code == 0
-        assert last <= left + REPEATED_PAGES
+        assert total + last <= SUBPROCESS_ROWS / 200 + lost / 200 + BESIDES * (2 + 3 * FULL)
         pipeline.assert_equal()
 
 
 def test_a_page_of_new_rows_while_a_read_goes_on_is_not_taken_for_its_end() -> None:
     """In a list with the newest first, as many new rows as a page holds make two pages in a row look the same."""
-    with Sandbox(size="tiny", seed=2, token_life=10**9) as box, page_size(2):
+    with Sandbox(size="small", seed=2, token_life=10**9) as box, page_size(2):
         box.settings.change({"default_order": "created:desc", "next_goes_missing": True})
         box.clock.advance(86_400)
-        pipeline = Pipeline(box, [LEDGER], num_workers=1)
-        pipeline.sync(kill_after=200)
-        place = pipeline.destination.state[LEDGER]["stream"]["stream_state"]["businesses"][box.businesses[0].id]
+        pipeline = Pipeline(box, ["contacts"], num_workers=1)
 
-        def post(_: str, __: int, company: Company) -> None:
-            before = len(company.rows(LEDGER))
-            company.create("journals")
-            assert len(company.rows(LEDGER)) == before + 2
+        def enter(_: str, __: int, company: Company) -> None:
+            company.create("contacts")
+            company.create("contacts")
 
-        second = place["rows"] // 2 + 2
-        box.faults.add(faults.before_page(post), path=f"*/{LEDGER}", when=lambda call: call.page == second, times=1)
+        box.faults.add(faults.before_page(enter), path="*/contacts", when=lambda call: call.page == 4, times=1)
         assert pipeline.sync().failure is None
         assert box.faults.all[0].hits == 1
         pipeline.assert_equal()

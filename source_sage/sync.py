@@ -308,6 +308,8 @@ class Sync:
         return lines_of(run.facts, reading.facts.name, rows, read_at, emitted_before=emitted_before)
 
     def _leave(self, reading: Reading, records: Records) -> Iterator[AirbyteMessage | Records]:
+        if not records.count:  # all of them have left before
+            return
         run = self._run_of[records.stream]
         if run.facts.parents:
             tally = self._report.tally(reading.business.id, run.facts.name)

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from source_sage import asking, pace, pages, tokens, transport
+from source_sage import pace, reading, sync, tokens, transport
 from source_sage.config import SageConfig
 from source_sage.streams import streams_of
 from unit_tests.form import a_form
@@ -69,9 +69,10 @@ def test_the_longest_silence_is_counted_in() -> None:
         pauses = (min(2.0**failure, transport.LONGEST_PAUSE_SECONDS) * 1.25 for failure in range(tries - 1))
         return tries * try_seconds + sum(pauses)
 
+    # While an incremental stream is read, a state leaves before that (integration_tests/test_silence.py).
     size, hanging_page = 200, 0.0
-    while size // 2 >= pages.SMALLEST_PAGE:
-        hanging_page += until_given_up(asking.TRIES_BEFORE_SHRINKING)
+    while size // 2 >= reading.SMALLEST_PAGE:
+        hanging_page += until_given_up(reading.TRIES_BEFORE_SHRINKING)
         size //= 2
     hanging_page += until_given_up(transport.TRIES)
     refused = 2 * pace.LONGEST_OBEYED_SECONDS
@@ -83,6 +84,7 @@ def test_the_longest_silence_is_counted_in() -> None:
     worst = hanging_page + refused + renewal
     told = DATA["maxSecondsBetweenMessages"]
     assert worst <= told <= 1.2 * worst
+    assert told / 2 >= sync.LONGEST_SILENCE_SECONDS
     page = " ".join((ROOT / "docs/kubernetes.md").read_text().split())
     assert f"goes on is {worst / 60:.0f} minutes" in page and f"says {told:,} seconds" in page
 
