@@ -125,7 +125,6 @@ def test_slices_of_any_length_leave_few_arrays() -> None:
     assert total.held(range(first + 10)) == set(range(first))
 
 
-@pytest.mark.xfail(strict=True, reason="_keep compares the last two arrays alone; see DEFECTS.md")
 def test_days_of_many_rows_leave_few_arrays() -> None:
     total = Keys()
     total.add(range(-LATEST, 0))

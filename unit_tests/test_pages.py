@@ -121,9 +121,6 @@ def test_a_total_too_low_loses_no_row_and_costs_no_page_more(
     assert len(sage.asked) <= max(-(-length // size), 1) + 1
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a last page that holds more rows than $total says is no lie yet; see DEFECTS.md"
-)
 def test_more_rows_than_total_says_are_a_lie() -> None:
     pages, rows = read(10, Sage(25, told=24).answer)
     assert rows == everything(25) and not pages.trusted
