@@ -110,7 +110,7 @@ class Cutter:
             last = min(self._at + max(1, round(self._days)) - 1, self._end)
         if self._too_long is not None:
             last = min(last, self._too_long - 1)
-        self.asked = _window(self._at, max(last, self._at, BEFORE_ALL + 1))
+        self.asked = _window(self._at, max(last, self._at, min(BEFORE_ALL + 1, self._end)))
         return self.asked
 
     def fits(self, rows: int, days: Iterable[dt.date], limit: int) -> bool:

@@ -70,7 +70,6 @@ class Item(NamedTuple):
     key: str | None
     changed: Any = None
     date: Any = None
-    made: Any = None
     gone: Any = None
 
 
@@ -116,7 +115,7 @@ class ListReading(Reader):
         self._inclusive: set[str] = set()
         self._gone_since: str | None = None
         self._rows_told = 0
-        self._warned = False
+        self._warned = self._knows_excess = False
         self._excess = 0
         self._deletions_told: frozenset[int] = frozenset()
         self._latest = task.clock.now()
@@ -304,13 +303,15 @@ class ListReading(Reader):
     def _learn_of_total(self, slice_: Slice) -> Steps[None]:
         """Where `$total` is wrong, say so once; where it tells of as many rows too many in an empty list, it is right
         less these."""
-        if slice_.excess and not self._warned:
+        excess = slice_.excess
+        if (excess or slice_.pages.lied) and not self._warned:
             self._warned = True
             logger.warning(
                 "%s: Sage's count of the rows ($total) is not the length of the list; it is read to its real end.",
                 self._name,
             )
-            excess = slice_.excess
+        if excess and not self._knows_excess:
+            self._knows_excess = True
             if not slice_.seen:
                 asked = self._facts.changes and (yield from self._length(self._changed(END_OF_TIME)))
                 excess = asked or 0
@@ -345,8 +346,7 @@ class ListReading(Reader):
     def _read_changes(self, slice_: Slice, at_most: int | None = None) -> Steps[Touched | None]:
         """Read a list of changes, whose rows leave; None if it is longer than `at_most`."""
         touched = Touched()
-        since = slice_.params["updated_or_created_since"]
-        slice_.on_page = lambda taken: touched.note(_changes_of(taken.items, since))
+        slice_.on_page = lambda taken: touched.note(_changes_of(taken.items))
         page = yield from self._page(slice_.params, 1)
         if at_most is not None and (page.taken[0].total or 0) > at_most:
             self._note(None, page)
@@ -421,23 +421,25 @@ class ListReading(Reader):
         yield from self._note_deletions(touched, slices)
         since = evidence.params["updated_or_created_since"]
         later: list[Change] = []
-        yield from self._list(self._since([evidence]), lambda taken: later.extend(_changes_of(taken.items, since)))
+        yield from self._list(self._since([evidence]), lambda taken: later.extend(_changes_of(taken.items)))
         tells = self._facts.tombstones or self._facts.keeps_deleted
         again: dict[Slice, bool] = {}
         for one in slices:
-            missed = partial(one.missed, totals[one], touched, later, tells_deletions=tells)
+            missed = partial(one.missed, totals[one], touched, later)
             # What was changed between the questions may be all that seems to be missed; the next time will tell.
             is_clear = not touched.unknown(later) or one.doubted
-            if not one.pages.trusted:
+            if not (tells and one.pages.trusted):
                 again[one] = True
             elif missed() > 0 and is_clear and not one.looked_at:
                 yield from self._look_again(one, touched, since, missed)
-            if one.pages.trusted and missed() == 0:
+            if one in again:
+                continue
+            if missed() == 0:
                 self._note_proven(one)
-            elif one is evidence and one.pages.trusted:
+            elif one is evidence:
                 break
             elif one.looked_at or missed() < 0:
-                again[one] = missed() < 0 or not tells
+                again[one] = missed() < 0
             one.doubted = True
         touched.note(later)
         for one, afresh in again.items():
@@ -708,7 +710,6 @@ class ListReading(Reader):
                         key,
                         record.get("updated_at"),
                         record.get(date_field),
-                        record.get("created_at"),
                         record.get("deleted_at"),
                     )
                 )
@@ -799,12 +800,8 @@ def _deletions(since: dt.datetime, earliest: str | None = None) -> dict[str, str
     return {"attributes": "deleted_at", "deleted_since": utc_text(after)}
 
 
-def _changes_of(items: Iterable[Item], since: str) -> list[Change]:
-    return [
-        Change(one.key, str(one.changed), day_of(one.date), second_of(one.made) >= second_of(since))
-        for one in items
-        if one.key is not None
-    ]
+def _changes_of(items: Iterable[Item]) -> list[Change]:
+    return [Change(one.key, str(one.changed), day_of(one.date)) for one in items if one.key is not None]
 
 
 def _joined(number: int, parts: Sequence[Answer[Page]], of: int) -> Answer[Page]:

@@ -20,7 +20,7 @@ with the answer that names them, or come with the next sync.
   row inside or seen is touched, nothing was deleted either: a deletion without a new row would have changed `$total`.
 * A row that was changed between the two questions does not count as inside: rather one too many seems to be missed,
   and all is asked once more.
-* Where Sage cannot tell of deletions, `total` must be the first one and what was made since.
+* Where Sage cannot tell of deletions, the count proves nothing: it is read until nothing is touched meanwhile.
 * A list that cannot be asked for changes is whole if every answer gave the same `$total` and as many rows were seen.
   One row deleted and another made between two answers are not noticed there.
 """
@@ -30,7 +30,6 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 from array import array
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -50,13 +49,16 @@ class Change:
         key: what tells it from others.
         mark: its time of change, as Sage wrote it.
         day: its accounting date; None if it has none.
-        made: it was made after `since`.
     """
 
     key: str
     mark: str
     day: dt.date | None
-    made: bool
+
+    @property
+    def state(self) -> int:
+        """The same for two answers that tell the same of it: two changes of one second have one mark."""
+        return hash((hash_of(self.key), self.mark, self.day))
 
 
 class Touched:
@@ -72,7 +74,6 @@ class Touched:
         self.keys = Keys()
         self._marks = Keys()
         self._days: dict[dt.date | None, array[int]] = {}
-        self._made: Counter[dt.date | None] = Counter()
         self.unsure = 0
 
     def note(self, changes: Iterable[Change]) -> None:
@@ -81,9 +82,8 @@ class Touched:
             key = hash_of(one.key)
             if not self.keys.held([key]):
                 self.keys.add([key])
-                self._marks.add([hash((key, one.mark))])
+                self._marks.add([one.state])
                 self._days.setdefault(one.day, array("q")).append(key)
-                self._made[one.day] += one.made
 
     def note_keys(self, keys: Iterable[str]) -> None:
         """Note rows that are no others than those that were missed."""
@@ -110,7 +110,7 @@ class Touched:
 
     def unknown(self, changes: Iterable[Change]) -> list[Change]:
         """Those of some changes that were not noted with this mark."""
-        return [one for one in changes if not self._marks.held([hash((hash_of(one.key), one.mark))])]
+        return [one for one in changes if not self._marks.held([one.state])]
 
     def adds_to(self, other: Touched) -> bool:
         """Tell whether something was touched that another one did not tell of."""
@@ -121,10 +121,6 @@ class Touched:
         for day, keys in self._days.items():
             if _is_inside(day, days):
                 yield from keys
-
-    def made(self, days: Window) -> int:
-        """How many rows inside some dates were made since."""
-        return sum(count for day, count in self._made.items() if _is_inside(day, days))
 
 
 def _is_inside(day: dt.date | None, days: Window) -> bool:
@@ -285,19 +281,16 @@ class Slice:
         """Tell whether a touched row is inside, or was seen."""
         return any(True for _ in touched.of(self.reach)) or self._seen_of(touched.keys) > 0
 
-    def missed(self, total: int | None, touched: Touched, later: Sequence[Change], *, tells_deletions: bool) -> int:
+    def missed(self, total: int | None, touched: Touched, later: Sequence[Change]) -> int:
         """How many rows were missed, at most; `touched` and `later` together hold everything that was touched.
 
         Args:
             total: `$total`, asked for after `touched` and before `later`.
             touched: what was told first, and all that was deleted.
             later: what was told last.
-            tells_deletions: Sage tells of deletions in this list.
         """
         if total is None or not self.pages.trusted:
             return self.seen + 1
-        if not tells_deletions and total != (self.first_total or 0) + touched.made(self.days):
-            return total
         surely = list(touched.of(self.days))
         if self.reach != self.days:
             surely.extend(self._held(list(touched.of(self.reach))).difference(surely))
