@@ -198,3 +198,38 @@ def test_odd_rows_among_deletions_and_changes_do_not_stop_an_incremental_read(bo
         if row["id"] != rows[0]["id"]:
             assert list(unequal(row, ours[row["id"]], INVOICES)) == []
     assert [text for text in output.log("WARN") if INVOICES in text]
+
+
+NO_DATES = {"null": b"null", "an empty text": b'""'}
+
+
+def without_date(pipeline: Pipeline, key: str, raw: bytes) -> None:
+    (row,) = [one for one in pipeline.truth(INVOICES) if one["id"] == key]
+    pipeline.box.faults.add(faults.odd_item(key, with_value("date", raw)(row)), path=f"*/{INVOICES}")
+
+
+@pytest.mark.parametrize("form", [{}, {"include_historical_data": True}], ids=["chosen dates", "all dates"])
+@pytest.mark.parametrize("what", NO_DATES)
+def test_a_row_without_a_date_is_outside_chosen_dates_and_inside_all(
+    what: str, form: dict[str, Any], box: Sandbox, pipeline: Pipeline
+) -> None:
+    pipeline = Pipeline(box, [INVOICES], **form)
+    truth = pipeline.truth(INVOICES)
+    key = truth[4]["id"]
+    without_date(pipeline, key, NO_DATES[what])
+    output = pipeline.sync()
+    assert output.failure is None
+    assert output.log("WARN") == []
+    found = {row["id"]: row for row in output.rows(INVOICES)}
+    assert found.keys() == {row["id"] for row in truth} - (set() if form else {key})
+    assert not form or found[key]["date"] is None
+
+
+def test_a_row_that_loses_its_date_leaves_the_destination(box: Sandbox, pipeline: Pipeline) -> None:
+    assert pipeline.sync().failure is None
+    key = pipeline.truth(INVOICES)[4]["id"]
+    box.clock.advance(600)
+    box.businesses[0].update(INVOICES, key)
+    without_date(pipeline, key, b"null")
+    assert pipeline.sync().failure is None
+    assert key not in {row["id"] for row in pipeline.destination.rows(INVOICES)}
