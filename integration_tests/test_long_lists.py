@@ -29,7 +29,6 @@ from integration_tests.long_lists import (
     Reply,
     gateway,
     more_by,
-    needs_new_core,
     never,
     pages,
     plan_lacks_it,
@@ -67,7 +66,6 @@ def assert_cost(requests: int, rows: int, factor: float) -> None:
 # Once, at the price of what moved.
 
 
-@needs_new_core("48,782 rows left twice, 526 requests for 130 pages")
 @pytest.mark.parametrize("order", ["created:desc", "date:desc", "random"])
 def test_a_movement_enters_while_all_are_read(order: str, sage: LongSage) -> None:
     book = sage.add("stock_movements", 26_000, order=order)
@@ -99,7 +97,6 @@ def edited_after_an_import(sage: LongSage, book: Book) -> None:
     edited_at_once(sage, book)
 
 
-@needs_new_core("24,298 rows left twice, 300 requests for 130 pages")
 @pytest.mark.parametrize("edits", [edited_at_once, edited_one_by_one, edited_after_an_import])
 @pytest.mark.parametrize("order", ["updated:asc", "updated:desc"])
 @pytest.mark.parametrize("name", ["ledger_entries", "contacts"])
@@ -114,7 +111,6 @@ def test_a_hundred_rows_are_edited_in_order_of_updated_at(name: str, order: str,
     connection.settle()
 
 
-@needs_new_core("24,408 rows left twice, 299 requests for 130 pages")
 @pytest.mark.parametrize("apart", [1, 30])
 def test_three_contacts_of_the_front_are_deleted(apart: int, sage: LongSage) -> None:
     sage.add("contacts", 26_000)
@@ -133,7 +129,6 @@ def _nth(number: int) -> Any:
 # Forward.
 
 
-@needs_new_core("1,603 requests for 120 pages in 12 tries")
 @pytest.mark.parametrize("die_after", [60, 130])
 @pytest.mark.parametrize("order", ["created:asc", "updated:asc", "updated:desc", "random"])
 def test_a_ledger_that_is_edited_all_the_time_by_a_process_that_dies(
@@ -153,7 +148,6 @@ def test_a_ledger_that_is_edited_all_the_time_by_a_process_that_dies(
     connection.settle()
 
 
-@needs_new_core("no checkpoint until the very end: one kill begins it again")
 @pytest.mark.parametrize("lives", [False, True], ids=["quiet", "living"])
 def test_all_the_history_of_a_long_ledger_is_wanted_later(lives: bool, sage: LongSage) -> None:
     sage.add("ledger_entries", 26_000, order="random")
@@ -167,7 +161,6 @@ def test_all_the_history_of_a_long_ledger_is_wanted_later(lives: bool, sage: Lon
     connection.settle()
 
 
-@needs_new_core("no checkpoint until the very end: one kill begins it again")
 @pytest.mark.parametrize("lives", [False, True], ids=["quiet", "living"])
 @pytest.mark.parametrize("name", ["ledger_entries", "sales_invoices", "transactions"])
 def test_all_of_a_long_list_gets_a_new_updated_at(name: str, lives: bool, sage: LongSage) -> None:
@@ -186,7 +179,6 @@ def test_all_of_a_long_list_gets_a_new_updated_at(name: str, lives: bool, sage: 
 # Bounded.
 
 
-@needs_new_core("1,058 MB; all that changed is held as objects, twice")
 def test_ten_thousand_fat_invoices_changed_before_an_incremental_sync(tmp_path: Path) -> None:
     with LongSage(now="real") as sage:
         sage.add("sales_invoices", 0)
@@ -199,7 +191,6 @@ def test_ten_thousand_fat_invoices_changed_before_an_incremental_sync(tmp_path: 
         assert took.peak_mb < 256, f"{took.peak_mb:.0f} MB"
 
 
-@needs_new_core("walks again and again without a word")
 def test_a_read_of_a_list_that_goes_on_changing_is_never_silent_for_long() -> None:
     with LongSage(seconds_a_request=20) as sage:
         sage.add("contacts", 26_000, order="updated:asc")
@@ -267,7 +258,6 @@ def test_a_quiet_second_sync_costs_a_request_a_question(name: str, sage: LongSag
 REFUSED_IN_MID_LIST = {"403, HTML": gateway(403), "404, HTML": gateway(404), "403, Sage's": role_missing()}
 
 
-@needs_new_core("the stream ends COMPLETE with half its rows")
 @pytest.mark.parametrize("refusal", REFUSED_IN_MID_LIST)
 @pytest.mark.parametrize(
     ("name", "rows", "nth"), [("contacts", 1_000, 3), ("stock_movements", 1_000, 2), ("ledger_entries", 26_000, 60)]
@@ -287,7 +277,6 @@ def test_a_list_that_answered_well_and_then_refuses_has_failed(
         assert_cost(connection.requests, rows, 1.6)
 
 
-@needs_new_core("the stream ends COMPLETE with half its rows")
 @pytest.mark.parametrize("status", [403, 404])
 def test_a_refusal_that_passes_is_asked_again(status: int, sage: LongSage) -> None:
     sage.add("contacts", 1_000)
@@ -297,7 +286,6 @@ def test_a_refusal_that_passes_is_asked_again(status: int, sage: LongSage) -> No
     connection.assert_each_once("contacts")
 
 
-@needs_new_core("COMPLETE with an empty table, which an overwrite puts in place of a full one")
 @pytest.mark.parametrize("status", [403, 404])
 def test_a_gateways_refusal_as_the_first_answer_is_a_failure(status: int, sage: LongSage) -> None:
     sage.add("contacts", 1_000)
@@ -324,7 +312,6 @@ def test_sages_own_refusal_as_the_first_answer_is_a_skip(refusal: Reply, sage: L
     assert len(sync.asked("contacts")) == 1
 
 
-@needs_new_core("the month is skipped, COMPLETE")
 @pytest.mark.parametrize("refusal", REFUSED_IN_MID_LIST)
 def test_a_month_of_the_trial_balance_is_refused(refusal: str, sage: LongSage) -> None:
     second = {"from_date": "2025-02-01", "to_date": "2025-02-28"}
@@ -340,7 +327,6 @@ def test_a_month_of_the_trial_balance_is_refused(refusal: str, sage: LongSage) -
 AUTHORIZATION_FAILURE_LTD = "Contact 'AuthorizationFailure Ltd' could not be loaded"
 
 
-@needs_new_core("the list is skipped; with 429 every thread then waits for ever")
 @pytest.mark.parametrize("status", [500, 503, 429])
 def test_the_word_authorizationfailure_in_another_answer(status: int, sage: LongSage) -> None:
     sage.add("contacts", 1_000)
@@ -357,7 +343,6 @@ def test_a_redirect_with_that_word_is_no_skip(sage: LongSage) -> None:
     assert not sync.complete("contacts")
 
 
-@needs_new_core("37 rows lost, the watermark moves on")
 @pytest.mark.parametrize("rows", [137, 350, 1_000])
 @pytest.mark.parametrize("name", ["contacts", "stock_movements", "ledger_entries"])
 def test_pages_are_shorter_than_asked_and_next_is_null(name: str, rows: int, sage: LongSage) -> None:
@@ -369,7 +354,6 @@ def test_pages_are_shorter_than_asked_and_next_is_null(name: str, rows: int, sag
     assert len(sync.requests) <= math.ceil(rows / 100) + 3
 
 
-@needs_new_core("four whole walks, 'went on changing', no watermark, at every sync")
 @pytest.mark.parametrize("rows", [600, 26_000])
 def test_a_movement_made_three_minutes_before_the_sync_settles_at_once(rows: int, sage: LongSage) -> None:
     book = sage.add("stock_movements", rows, dates=Dates.even("2022-01-01", "2025-06-30"))
@@ -387,7 +371,6 @@ def test_a_movement_made_three_minutes_before_the_sync_settles_at_once(rows: int
     connection.settle()
 
 
-@needs_new_core("loses against its own old row, since the cursor is the date")
 def test_a_movement_is_edited_to_an_earlier_date(sage: LongSage) -> None:
     book = sage.add("stock_movements", 1_000, dates=Dates.even("2025-05-01", "2025-06-30"))
     connection = Connection(sage, "stock_movements")
@@ -398,7 +381,6 @@ def test_a_movement_is_edited_to_an_earlier_date(sage: LongSage) -> None:
     connection.settle()
 
 
-@needs_new_core("walked four times at every sync, called changing, no watermark")
 @pytest.mark.parametrize(
     ("name", "rows"), [("contacts", 1_000), ("contacts", 26_000), ("ledger_entries", 1_000), ("ledger_entries", 26_000)]
 )
@@ -415,7 +397,6 @@ def test_a_total_that_is_always_one_too_high(name: str, rows: int, sage: LongSag
     connection.settle()
 
 
-@needs_new_core("walked four times at every sync, called changing, no watermark")
 @pytest.mark.parametrize("rows", [1_000, 26_000])
 @pytest.mark.parametrize("order", ["created:asc", "created:desc"])
 def test_an_end_date_in_the_past_while_todays_documents_are_made(order: str, rows: int, sage: LongSage) -> None:
@@ -432,9 +413,7 @@ def test_an_end_date_in_the_past_while_todays_documents_are_made(order: str, row
     connection.settle()
 
 
-@pytest.mark.parametrize(
-    "forgets", [True, pytest.param(False, marks=needs_new_core("deletions are asked before changes"))]
-)
+@pytest.mark.parametrize("forgets", [True, False])
 def test_a_row_is_deleted_and_restored_between_two_syncs(forgets: bool, sage: LongSage) -> None:
     book = sage.add("contacts", 1_000, manners=Manners(forgets_restored=forgets))
     connection = Connection(sage, "contacts")
@@ -451,7 +430,6 @@ def test_a_row_is_deleted_and_restored_between_two_syncs(forgets: bool, sage: Lo
     connection.settle()
 
 
-@needs_new_core("Test Connection passes, the sync fails with an OverflowError")
 @pytest.mark.parametrize(
     "form",
     [{"end_date": "9999-12-31"}, {"start_date": "0001-01-01"}, {"start_date": "0001-01-01", "end_date": "9999-12-31"}],
@@ -468,7 +446,6 @@ def test_dates_at_the_ends_of_the_calendar(form: dict[str, str], sage: LongSage)
     connection.settle()
 
 
-@needs_new_core("asks for a range that runs backwards")
 def test_movements_with_an_old_end_date_from_the_second_sync_on(sage: LongSage) -> None:
     sage.add("stock_movements", 1_000)
     connection = Connection(sage, "stock_movements", end_date="2024-06-30")
@@ -496,7 +473,6 @@ def with_deletions(sage: LongSage) -> Connection:
     return connection
 
 
-@needs_new_core("the state of a list is saved before that of its deletions: a kill between the two loses rows")
 def test_deletions_are_listed_whatever_kills() -> None:
     """The process dies at each of the moments around a state: before it, after it, and some rows later."""
     with LongSage() as sage:
@@ -515,7 +491,6 @@ def test_deletions_are_listed_whatever_kills() -> None:
     assert lost == []
 
 
-@needs_new_core("passes without a word")
 def test_answers_without_the_echo_of_the_business_are_named_once_a_list(sage: LongSage) -> None:
     sage.add("contacts", 1_000)
     sage.add("addresses", 1_000)

@@ -22,7 +22,6 @@ from integration_tests.long_lists import (
     Manners,
     cut_connection,
     half_a_body,
-    needs_new_core,
     sage_error,
     slow_down,
 )
@@ -39,7 +38,6 @@ def sage() -> Iterator[LongSage]:
         yield double
 
 
-@needs_new_core("rows leave twice")
 @pytest.mark.parametrize("seed", range(LIVES))
 def test_a_life(seed: int, sage: LongSage) -> None:
     """Any order, dates, manners, changes, kills and trouble, by a seed; the promises hold after each sync."""

@@ -11,4 +11,4 @@ def needs_new_core(today: str) -> pytest.MarkDecorator:
     Args:
         today: what happens today.
     """
-    return pytest.mark.skipif(False, reason=today)
+    return pytest.mark.xfail(strict=False, reason=today)
