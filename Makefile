@@ -35,7 +35,7 @@ fuzz: .venv/installed
 # Every attack on the reading of long lists; `make test` has the scenarios that sank earlier cores, and a few lives.
 # More lives: make attacks LIVES=500
 attacks: .venv/installed
-	LIVES=$${LIVES:-100} $(BIN)/pytest integration_tests/test_long_lists_attacks.py integration_tests/test_long_lists_lives.py \
+	LIVES=$${LIVES:-100} $(BIN)/pytest integration_tests/test_long_lists_attacks.py integration_tests/test_long_lists_lives.py integration_tests/test_limits.py \
 		-m "attacks or not attacks" --timeout 120
 
 # Memory and time of lists of millions. An hour.

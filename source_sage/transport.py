@@ -360,7 +360,8 @@ def _what_happened(problem: Exception | None) -> str:
         return str(problem)
     if isinstance(problem, requests.exceptions.SSLError):
         return TLS_FAILED
-    if isinstance(problem, requests.exceptions.Timeout):
+    # requests makes a failed connection of a body that takes too long.
+    if isinstance(problem, requests.exceptions.Timeout) or "ReadTimeoutError" in repr(problem):
         return NO_ANSWER_IN_TIME
     if "NameResolutionError" in repr(problem):
         return HOST_UNKNOWN
