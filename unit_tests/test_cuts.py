@@ -8,7 +8,7 @@ import itertools
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from hypothesis import given, settings
@@ -240,40 +240,31 @@ RAMP: Final = [min(int(FIRST_SLICE * 1.5**step), LONGEST_SLICE) for step in rang
 
 
 FROM_A_START: Final = Window(dt.date(2021, 1, 1), None)
-# What is not as it should be yet; see DEFECTS.md.
-READS_A_HEAP_TWICE: Final[list[tuple[str, Window]]] = []
-ASKS_TOO_MUCH: Final[list[tuple[str, Window]]] = []
-
-
-def lists(*unmet: tuple[str, Window]) -> list[Any]:
-    marks = {one: pytest.mark.xfail(strict=True, reason="see DEFECTS.md") for one in unmet}
-    return [
-        pytest.param(
-            kind, window, marks=marks.get((kind, window), ()), id=f"{kind}, {'all' if window == ALL_DATES else 'some'}"
-        )
-        for kind in some_years(1)
-        for window in (ALL_DATES, FROM_A_START)
-    ]
+LISTS: Final = [
+    pytest.param(kind, window, id=f"{kind}, {'all' if window == ALL_DATES else 'some'}")
+    for kind in YEARS
+    for window in (ALL_DATES, FROM_A_START)
+]
 
 
 def cut_thrice(kind: str, window: Window) -> Iterator[Cut]:
     return (cut(YEARS[kind], window, RAMP, seed=seed) for seed in range(3))
 
 
-@pytest.mark.parametrize(("kind", "window"), lists())
+@pytest.mark.parametrize(("kind", "window"), LISTS)
 def test_long_lists_are_cut_into_few_slices(kind: str, window: Window) -> None:
     for found in cut_thrice(kind, window):
         assert_is_a_partition(window, found)
         assert len(found.slices) <= 25
 
 
-@pytest.mark.parametrize(("kind", "window"), lists(*ASKS_TOO_MUCH))
+@pytest.mark.parametrize(("kind", "window"), LISTS)
 def test_long_lists_are_cut_by_few_questions(kind: str, window: Window) -> None:
     """DESIGN, Cheap: four a slice and five; one for each is the first page that is read anyway."""
     assert all(found.asked <= 4 * len(found.slices) + 5 for found in cut_thrice(kind, window))
 
 
-@pytest.mark.parametrize(("kind", "window"), lists(*READS_A_HEAP_TWICE))
+@pytest.mark.parametrize(("kind", "window"), LISTS)
 def test_no_row_is_read_by_two_slices_but_few(kind: str, window: Window) -> None:
     inside = sum(map(window.holds, YEARS[kind]))
     assert all(sum(rows for _, rows in found.slices) <= 1.03 * inside for found in cut_thrice(kind, window))
