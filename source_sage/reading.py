@@ -145,6 +145,9 @@ class ListReading(Reader):
         watermark = old.watermark if old else ""
         since = parse_utc(watermark) if watermark else None
         is_covered = bool(watermark) and (not self._facts.date_field or (old is not None and old.covers(window)))
+        if self._whole is not None and self._whole.of_changes is not is_covered:
+            # The dates were changed meanwhile: what is done of the other kind of reading says nothing of this one.
+            self._whole = None
         if not is_covered:
             if self._whole is None or not self._whole.is_for(window):
                 began = self._whole.began if self._whole and not watermark else ""
@@ -189,7 +192,8 @@ class ListReading(Reader):
                 yield from self._settle()
                 return
             self._note(None, page)
-            self._whole = Whole.of(ALL_DATES, utc_text(page.moment - dt.timedelta(seconds=page.took)), [])
+            began = utc_text(page.moment - dt.timedelta(seconds=page.took))
+            self._whole = Whole.of(ALL_DATES, began, [], of_changes=True)
         yield from self._read_changed_by_date(changed, since)
         yield from self._follow(parse_utc(self._whole.began) - OVERLAP)
 

@@ -42,7 +42,7 @@ def _kind(checkpoint: Checkpoint | None) -> tuple[object, ...] | None:
     if checkpoint is None:
         return None
     whole = checkpoint.whole
-    under_way = (checkpoint.watermark, whole.began, whole.start, whole.end) if whole else None
+    under_way = (checkpoint.watermark, whole.began, whole.of_changes, whole.start, whole.end) if whole else None
     return (checkpoint.start, checkpoint.end, under_way)
 
 

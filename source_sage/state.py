@@ -65,9 +65,11 @@ class Whole(_Dates):
     Attributes:
         began: when the first of its tries began, by Sage's clock (UTC); empty before its first answer.
         done: the dates of which every row has left.
+        of_changes: it reads only what was changed since the watermark, so that `done` says nothing of other rows.
     """
 
     began: str = ""
+    of_changes: bool = False
     done: tuple[tuple[Day, Day], ...] = ()
 
     @field_validator("began")
@@ -83,9 +85,11 @@ class Whole(_Dates):
         return value
 
     @classmethod
-    def of(cls, window: Window, began: str, done: Iterable[Window]) -> Whole:
+    def of(cls, window: Window, began: str, done: Iterable[Window], *, of_changes: bool = False) -> Whole:
         """One of these dates."""
-        return cls(began=began, done=_texts(done), start=_text(window.start), end=_text(window.end))
+        return cls(
+            began=began, done=_texts(done), of_changes=of_changes, start=_text(window.start), end=_text(window.end)
+        )
 
     @property
     def ranges(self) -> list[Window]:
@@ -221,4 +225,4 @@ def _of_before(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
 
 def _readable(values: Mapping[str, Any]) -> dict[str, Any]:
     told = {name: _readable(value) if isinstance(value, dict) else value for name, value in values.items()}
-    return {name: value for name, value in told.items() if value not in ("", None, ())}
+    return {name: value for name, value in told.items() if value not in ("", None, (), False)}
