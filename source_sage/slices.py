@@ -39,6 +39,7 @@ from source_sage.keys import Keys, hash_of
 from source_sage.pages import UNKNOWN, Envelope, Pages
 
 GONE: Final = "gone"
+_UNTIMED: Final = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class Touched:
             All that is told now, in that form.
         """
         # Without a time, two deletions of one row look alike.
-        marks = {hash((hash_of(key), when or object(), GONE)): hash_of(key) for key, when in deleted}
+        marks = {hash((hash_of(key), when or next(_UNTIMED), GONE)): hash_of(key) for key, when in deleted}
         hashes = set(marks.values())
         self.unsure += len(self.keys.held({key for mark, key in marks.items() if mark not in told}))
         self.keys.add(hashes - self.keys.held(hashes))
@@ -256,11 +257,16 @@ class Slice:
 
     @property
     def is_as_long_as_told(self) -> bool:
-        """The test for a list that only grows: as many rows were seen as it holds now, or in a list of deletions, in
-        which one may be twice, as many as it held all the time."""
+        """The test for a list that only grows: as many rows were seen as it holds now, or as it held all the time.
+
+        A row that is shown twice may hide another one, but for a list of deletions, in which one may be twice: what
+        was deleted twice.
+        """
         if self._last_total is None:
             return self.walks > 1 and self.seen == self._seen_before
-        return self.seen == self._last_total or (self._same_total and self._rows >= (self.first_total or 0))
+        may_repeat = "deleted_since" in self.params
+        all_shown = self._same_total and self._rows >= (self.first_total or 0)
+        return self.seen == self._last_total or (all_shown and (may_repeat or self._rows == self.seen))
 
     @property
     def _same_total(self) -> bool:
