@@ -134,7 +134,7 @@ class Cutter:
                 self._oldest = max(BEFORE_ALL + 2, last - max(1, round(back)) * 2 ** max(0, self._tries - 3))
             # Often there is nothing before the oldest row that was seen. Where dates are uneven, reckoning goes wrong
             # again and again: then half of what was too long.
-            empty = max(0, min([day for day in seen if day >= first], default=first) - first) if first else 0
+            empty = min((day for day in seen if day >= first), default=first) - first
             aimed = empty + self._aim(max(1, length - empty), rows, limit)
             self._days = aimed if self._tries <= RECKONED_AT_MOST else length / 2
             return False

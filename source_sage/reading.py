@@ -99,7 +99,7 @@ class ListReading(Reader):
         super().__init__()
         self._task = task
         self._facts = task.facts
-        self._size = self._smaller = task.facts.page_size
+        self._smaller = task.facts.page_size
         self._patience, self._grows_after = 1, 0
         self._page_bytes = 0
         self._leaving = Leaving(task.facts, task.business.id, task.window, task.shaper)
@@ -207,7 +207,7 @@ class ListReading(Reader):
             return
         length = (yield from self._length(self._always())) or 0
         if PART_WORTH_ALL * (page.taken[0].total or 0) < length:
-            yield from self._read_slices(changed, [Window(None, None)], cut=False)
+            yield from self._read_slices(changed, [ALL_DATES], cut=False)
             return
         # Rows that were never inside the dates are not told as deleted.
         self._gone_since = utc_text(since)
@@ -510,7 +510,7 @@ class ListReading(Reader):
     def _settle_by_date(self) -> Steps[None]:
         """Ask once more how long each slice is, and look for what has entered meanwhile."""
         slices = [*self._settled, *self._open]
-        if len(slices) == 1 and slices[0].is_one_answer:
+        if slices == self._open and len(slices) == 1 and slices[0].is_one_answer:
             self._note_proven(slices[0])
             return
         for one in slices:
@@ -741,7 +741,8 @@ class ListReading(Reader):
     def _note(self, slice_: Slice | None, page: Answer[Page]) -> int:
         """Emit the rows of a page that have not left in this run; gives how many."""
         taken = page.taken[1]
-        self._note_moment(page)
+        changed = extremes(item.changed for item in taken.items)
+        self._note_moment(page, changed)
         hashes = {hash_of(item.key) for item in taken.items if item.key is not None}
         if slice_ is not None and not slice_.leaves:
             slice_.see(hashes, (), ())
@@ -753,7 +754,7 @@ class ListReading(Reader):
             self._left.add(leaving.keys() - left)
         else:
             slice_.see(hashes, leaving, left - slice_.emitted.held(left))
-        self._task.tally.note_rows(len(leaving) - len(again), extremes(item.changed for item in taken.items))
+        self._task.tally.note_rows(len(leaving) - len(again), changed)
         records = [one.without(again) for one in taken.records] if again else taken.records
         self._task.hand_on(Batch(records))
         return len(leaving) - len(again)
@@ -762,8 +763,13 @@ class ListReading(Reader):
         """Those of some keys that have left in this run."""
         return self._left.held(hashes).union(*(one.emitted.held(hashes) for one in self._open))
 
-    def _note_moment(self, page: Answer[Page]) -> None:
-        """Note when a page was answered, and how far the clock that rows are stamped with is behind that."""
+    def _note_moment(self, page: Answer[Page], changed: Sequence[str]) -> None:
+        """Note when a page was answered, and how far the clock that rows are stamped with is behind that.
+
+        Args:
+            page: the answer.
+            changed: the least and the greatest time of change on it; nothing if there is none.
+        """
         self._latest = page.moment
         self._page_bytes = page.size
         if self._began is None:
@@ -771,9 +777,8 @@ class ListReading(Reader):
             if self._whole is not None:
                 self._whole = self._whole.begun(utc_text(self._began))
                 self._leave_checkpoint()
-        newest = max((moment for item in page.taken[1].items if (moment := second_of(item.changed))), default="")
-        if newest:
-            behind = page.moment - parse_utc(newest)
+        if changed:
+            behind = page.moment - parse_utc(changed[-1])
             if -OVERLAP < behind < self._lag:
                 self._lag = max(behind, dt.timedelta(0))
 
