@@ -62,23 +62,22 @@ BY_ROWS: list[tuple[Any, str]] = [
 
 @contextmanager
 def page_size(rows: int) -> Iterator[None]:
-    """Pages of so many rows instead of 200, by the manifest, so that a small company has many of them.
+    """Pages of so many rows instead of 200, so that a small company has many of them.
 
     Slices shrink with them: all holds as many pages as in a company of the full size.
     """
-    entries = [stream for entry in streams.manifest()["streams"] for stream in entry.get("streams", [entry])]
-    strategies = [entry["retriever"]["paginator"]["pagination_strategy"] for entry in entries]
-    full = strategies[0]["page_size"]
+    every = streams.every_stream()
+    of_the_manifest = dict(every)
+    full = every["contacts"].page_size
     real = {(module, name): getattr(module, name) for module, name in BY_ROWS}
-    for strategy in strategies:
-        strategy["page_size"] = rows
+    for name, facts in of_the_manifest.items():
+        every[name] = facts.model_copy(update={"page_size": rows})
     for (module, name), value in real.items():
         setattr(module, name, value * rows // full)
     try:
         yield
     finally:
-        for strategy in strategies:
-            strategy["page_size"] = full
+        every.update(of_the_manifest)
         for (module, name), value in real.items():
             setattr(module, name, value)
 

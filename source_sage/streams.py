@@ -96,8 +96,9 @@ def manifest() -> dict[str, Any]:
     return dict(ManifestComponentTransformer().propagate_types_and_parameters("", resolved, {}))
 
 
+@functools.cache
 def every_stream() -> dict[str, StreamFacts]:
-    """All streams of the manifest by name, whatever the toggles say."""
+    """All streams of the manifest by name, whatever the toggles say; read once a process, with their schemas."""
     entries = (stream for entry in manifest()["streams"] for stream in entry.get("streams", [entry]))
     return {facts.name: facts for facts in map(_facts, entries)}
 
@@ -105,12 +106,13 @@ def every_stream() -> dict[str, StreamFacts]:
 def streams_of(config: SageConfig) -> list[StreamFacts]:
     """The streams that the form's toggles leave on, in the manifest's order."""
     toggles = config.model_dump()
+    known = every_stream()
     chosen: list[StreamFacts] = []
     for entry in manifest()["streams"]:
         if entry["type"] != "ConditionalStreams":
-            chosen.append(_facts(entry))
+            chosen.append(known[entry["retriever"]["name"]])
         elif InterpolatedBoolean(condition=entry["condition"], parameters={}).eval(config=toggles):
-            chosen.extend(_facts(stream) for stream in entry["streams"])
+            chosen.extend(known[stream["retriever"]["name"]] for stream in entry["streams"])
     return chosen
 
 

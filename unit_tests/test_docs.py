@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import functools
 import re
 import tomllib
 from collections.abc import Iterator
@@ -174,6 +175,7 @@ def texts_of(tree: ast.AST) -> Iterator[str]:
             yield "".join(str(one.value) if isinstance(one, ast.Constant) else PLACE for one in node.values)
 
 
+@functools.cache
 def messages() -> list[str]:
     """Every text of the package and the manifest."""
     said = [text for path in sorted(PACKAGE.glob("*.py")) for text in texts_of(ast.parse(path.read_text("utf-8")))]
