@@ -103,7 +103,7 @@ class Hang(Action):
         if not self.late:
             return answer
         await asyncio.sleep(self.seconds)
-        return NoAnswer()
+        return NoAnswer() if self.then_drop else answer
 
 
 @dataclass
