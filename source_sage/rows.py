@@ -16,8 +16,7 @@ import functools
 import logging
 import math
 import re
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -57,7 +56,7 @@ class _Odd(NamedTuple):
 
 
 class RowShaper:
-    """Shapes the rows of one stream; on any thread, a page at a time.
+    """Shapes the rows of one stream, a page at a time, as the transport takes answers.
 
     Args:
         stream: its name, for warnings.
@@ -67,7 +66,6 @@ class RowShaper:
     def __init__(self, stream: str, schema: Mapping[str, Any]) -> None:
         self._stream = stream
         self._named: set[str] = set()
-        self._shaping = threading.Lock()
         # What does not fit of the row that is being shaped.
         self._odd: list[_Odd] = []
         self._shape = self._object(schema, "")
@@ -83,11 +81,8 @@ class RowShaper:
         Returns:
             A row for each record; an item that is no record, or has no key, is left out with one WARNING.
         """
-        with self._shaping:
-            return list(self._rows(items, business_id, key))
-
-    def _rows(self, items: Iterable[Any], business_id: str, key: str | None) -> Iterator[Row]:
         shape, odd = self._shape, self._odd
+        rows = []
         for item in items:
             if not isinstance(item, dict):
                 self._warn_once("", "an item that is not a record was left out")
@@ -104,7 +99,8 @@ class RowShaper:
                     del kept["business_id"]
                 if kept:
                     row[UNCONVERTED] = kept
-            yield row
+            rows.append(row)
+        return rows
 
     def _warn_once(self, field: str, what: str) -> None:
         if field not in self._named:
@@ -194,10 +190,10 @@ class RowShaper:
 
 def currency_of(item: Mapping[str, Any]) -> str | None:
     """The key of an exchange rate, which has no id: its currency, else the last part of its `$path`."""
-    currency = item.get("currency")
-    if isinstance(currency, dict) and currency.get("id"):
+    currency, path = item.get("currency"), item.get("$path")
+    if isinstance(currency, dict) and isinstance(currency.get("id"), str) and currency["id"]:
         return str(currency["id"])
-    return str(item.get("$path") or "").rpartition("/")[2] or None
+    return path.rpartition("/")[2] or None if isinstance(path, str) else None
 
 
 def _kind(schema: Mapping[str, Any]) -> tuple[str, str]:
@@ -270,15 +266,17 @@ def number(value: Any) -> Any:
     if exact is None:
         return _UNFIT
     nearest = float(exact)
-    if math.isfinite(nearest) and Decimal(repr(nearest)) == exact:
+    if Decimal(repr(nearest)) == exact:
         return nearest
     return orjson.Fragment(f"{exact:f}".encode())
 
 
 def _decimal(text: str) -> Decimal | None:
-    """The decimal that a text is; None if it is none, or so large that nobody can have meant it."""
+    """The decimal that a text is; None if it is none, or so large that nobody can have meant it: beyond a double."""
     text = text.strip()
-    return Decimal(text) if _DECIMAL.fullmatch(text) else None
+    if not _DECIMAL.fullmatch(text) or not math.isfinite(float(text)):
+        return None
+    return Decimal(text)
 
 
 def integer(value: Any) -> Any:
@@ -291,8 +289,7 @@ def integer(value: Any) -> Any:
     if exact is None or exact != exact.to_integral_value():
         return _UNFIT
     whole = int(exact)
-    # Python refuses to write out very long integers; a decimal it does write.
-    return whole if -(2**63) <= whole < 2**64 else orjson.Fragment(f"{exact.to_integral_value():f}".encode())
+    return whole if -(2**63) <= whole < 2**64 else orjson.Fragment(str(whole).encode())
 
 
 def boolean(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from typing import Any
+from typing import Any, Final
 
 from airbyte_cdk.models import (
     AirbyteCatalog,
@@ -30,7 +30,7 @@ from source_sage.businesses import (
     subscription_ended,
     with_details,
 )
-from source_sage.check import PATIENCE_SECONDS, check
+from source_sage.check import PATIENCE_SECONDS, check, require_sense
 from source_sage.clock import Clock
 from source_sage.config import SageConfig
 from source_sage.errors import RefusedBeforehand, config_error
@@ -42,6 +42,8 @@ from source_sage.streams import manifest, streams_of
 from source_sage.sync import Sync
 from source_sage.tokens import SageTokens
 from source_sage.transport import Transport
+
+log: Final = logging.getLogger("airbyte.source-sage")
 
 
 class SourceSage(Source):
@@ -80,6 +82,7 @@ class SourceSage(Source):
         """Test Connection. Every foreseen failure is a FAILED status with one plain message."""
         try:
             checked = SageConfig.parse(config)
+            require_sense(config, checked, self._clock.now().date())
             _, transport = self._connection(config, checked, reading=False)
             return AirbyteConnectionStatus(status=Status.SUCCEEDED, message=check(checked, transport))
         except AirbyteTracedException as failure:
@@ -87,7 +90,7 @@ class SourceSage(Source):
 
     def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
         """The streams that the toggles leave on. Makes no request."""
-        streams = streams_of(SageConfig.parse(config))
+        streams = streams_of(_understood(config))
         return AirbyteCatalog(streams=[facts.as_airbyte_stream() for facts in streams])
 
     def read(
@@ -120,7 +123,7 @@ class SourceSage(Source):
     ) -> Iterator[AirbyteMessage | Records]:
         """The same as `read`, with the records a page at a time."""
         started = self._clock.now()
-        checked = SageConfig.parse(config)
+        checked = _understood(config)
         states = ConnectorStateManager(state=state or [])
         known = {facts.name: facts for facts in streams_of(checked)}
         wanted = [configured.stream.name for configured in catalog.streams]
@@ -166,6 +169,14 @@ class SourceSage(Source):
             endpoints.api, tokens, error_handler(), connections=checked.num_workers, clock=self._clock, pace=pace
         )
         return tokens, transport
+
+
+def _understood(config: Mapping[str, Any]) -> SageConfig:
+    """The form, checked; a misspelt key is told and stops nothing."""
+    checked = SageConfig.parse(config)
+    for told in SageConfig.misspelt_in(config, only_missing=False).values():
+        log.warning("%s It is ignored.", told)
+    return checked
 
 
 def _businesses(
