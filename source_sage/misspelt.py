@@ -1,7 +1,7 @@
 """Misspelt keys: which keys of a config are nearly ours. Pure.
 
-Platforms put keys of their own into a config, so unknown ones are left alone. One that is nearly a field of the form was
-meant for it, and would be ignored without a word.
+Platforms put keys of their own into a config, so unknown ones are left alone. One that is nearly a field of the form
+was meant for it, and would be ignored without a word.
 """
 
 from __future__ import annotations

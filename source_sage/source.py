@@ -33,7 +33,8 @@ from source_sage.businesses import (
 from source_sage.check import PATIENCE_SECONDS, check, require_sense
 from source_sage.clock import Clock
 from source_sage.config import SageConfig
-from source_sage.errors import RefusedBeforehand, config_error
+from source_sage.errors import ListRefused, RefusedBeforehand, config_error
+from source_sage.given import catalog_of, config_of, state_of
 from source_sage.pace import Pace
 from source_sage.records import Records
 from source_sage.report import Report
@@ -61,6 +62,21 @@ class SourceSage(Source):
     def name(self) -> str:
         """Its name in logs."""
         return "source-sage"
+
+    @classmethod
+    def read_config(cls, config_path: str) -> MutableMapping[str, Any]:
+        """The config in a file, read as `given` says."""
+        return config_of(config_path)
+
+    @classmethod
+    def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
+        """The catalog in a file, read as `given` says."""
+        return catalog_of(catalog_path)
+
+    @classmethod
+    def read_state(cls, state_path: str | None) -> list[AirbyteStateMessage]:
+        """The states in a file, read as `given` says."""
+        return state_of(state_path)
 
     def configure(self, config: Mapping[str, Any], temp_dir: str) -> Mapping[str, Any]:
         """Leave the config where it is: the CDK would write it, with all that is secret in it, to a temporary file."""
@@ -126,12 +142,10 @@ class SourceSage(Source):
         checked = _understood(config)
         states = ConnectorStateManager(state=state or [])
         known = {facts.name: facts for facts in streams_of(checked)}
-        wanted = [configured.stream.name for configured in catalog.streams]
-        if missing := [name for name in wanted if name not in known]:
-            raise config_error(
-                f"The connection selects streams that this source does not have now: {', '.join(missing)}. Switch "
-                "their group on under Data replication options, or refresh the source's schema in the connection."
-            )
+        selects = list(dict.fromkeys(configured.stream.name for configured in catalog.streams))
+        if not selects:
+            log.warning("The catalog selects no streams, so nothing is read. Select those that you want.")
+        wanted = [name for name in selects if name in known]
         selected = [(known[name], states.get_stream_state(name, None)) for name in wanted]
         tokens, transport = self._connection(config, checked, reading=True)
         report = Report()
@@ -151,6 +165,7 @@ class SourceSage(Source):
             self._clock,
             refused=refused,
             unreadable=unreadable,
+            unknown=[name for name in selects if name not in known],
             threads=self._threads,
         )
         try:
@@ -187,7 +202,12 @@ def _businesses(
     Raises:
         AirbyteTracedException: there is nothing to read.
     """
-    covered = covered_by_sign_in(transport, tally=report.before)
+    try:
+        covered = covered_by_sign_in(transport, tally=report.before)
+    except ListRefused as refusal:
+        raise config_error(
+            f"Sage refuses the list of your businesses ({refusal.reason}). {refusal.message}"
+        ) from refusal
     choice = chosen(config, covered)
     if not choice.businesses:
         raise not_covered(choice.unknown, covered)

@@ -197,7 +197,8 @@ def test_a_value_of_the_wrong_kind_is_refused_with_the_kind_wanted(
 
 def test_the_hidden_field_is_named_as_what_it_is() -> None:
     assert message_of(a_form(token_expiry_date=5)) == (
-        "`token_expiry_date`, which the source itself fills in and the form does not show, must be a text: leave it out."
+        "`token_expiry_date`, which the source itself fills in and the form does not show, must be a text: leave it "
+        "out."
     )
 
 
