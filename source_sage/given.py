@@ -49,7 +49,7 @@ def catalog_of(path: str) -> ConfiguredAirbyteCatalog:
     except _NotOneText:  # perhaps all that `discover` has printed
         said = next((one for one in _lines(path, "catalog") if _is_message(one, "CATALOG")), None)
     streams = said.get("streams") if isinstance(said, dict) else None
-    if _is_message(said, "CATALOG") or _are(streams, "json_schema"):
+    if _is_message(said, "CATALOG") or (streams and _are(streams, "json_schema")):
         raise config_error(
             f"--catalog {path} is what `discover` prints: it says which streams there are, not which ones to read and "
             f"how. A configured catalog is needed: {HOW_TO_MAKE_A_CATALOG}."

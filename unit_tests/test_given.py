@@ -142,6 +142,8 @@ def test_a_configured_catalog_is_read_and_a_stream_that_is_in_it_twice_once(tmp_
     other = {**CONFIGURED, "stream": {**STREAM, "name": "journals"}}
     path.write_text(json.dumps({"streams": [CONFIGURED, other, CONFIGURED]}))
     assert [one.stream.name for one in catalog_of(str(path)).streams] == ["contacts", "journals"]
+    path.write_text('{"streams": []}')
+    assert catalog_of(str(path)).streams == []
 
 
 @pytest.mark.parametrize("text", ["[]", "7", '"x"', "null"])
