@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from source_sage.rows import UNCONVERTED
 from source_sage.streams import StreamFacts, every_stream
 
 Fragment = dict[str, Any]
@@ -121,6 +122,7 @@ class SchemaBuilder:
     def build(self, stream: str, definition: str | None, properties: Properties, keys: set[str]) -> Fragment:
         """The schema of one stream: its keys are plain strings, everything else may be null."""
         parents = (definition,) if definition else ()
+        properties = properties | {UNCONVERTED: {"type": "object"}}
         schema = {
             "$schema": "http://json-schema.org/draft-07/schema#",
             **self._object(stream, properties, parents),

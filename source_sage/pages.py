@@ -16,6 +16,8 @@ from typing import Any, Final
 # So many pages one after the other that hold what another page held are a repetition, however they are numbered.
 REPEATED_AT_MOST: Final = 10
 UNKNOWN: Final = -1
+# A `$total` beyond this counts no rows: it is as good as none.
+MOST_ROWS: Final = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -158,4 +160,4 @@ def identity(item: Any) -> str | None:
 
 
 def _number(value: Any) -> int | None:
-    return value if type(value) is int and value >= 0 else None
+    return value if type(value) is int and 0 <= value <= MOST_ROWS else None

@@ -29,7 +29,7 @@ from source_sage.keys import Keys, hash_of
 from source_sage.leaving import Leaving, day_of
 from source_sage.pages import Envelope
 from source_sage.records import Records
-from source_sage.rows import extremes, second_of
+from source_sage.rows import UNCONVERTED, extremes, second_of
 from source_sage.slices import Change, Slice, Touched
 from source_sage.state import Checkpoint, Whole
 from source_sage.task import Batch, Task
@@ -61,7 +61,7 @@ TRIES_BEFORE_SHRINKING: Final = 3
 SMALLEST_PAGE: Final = 25
 MOST_PATIENCE: Final = 64
 # Fields of ours that Sage does not know, and those that it sends unasked.
-NOT_TO_ASK_FOR: Final = frozenset({"business_id", "is_deleted", "id", "displayed_as"})
+NOT_TO_ASK_FOR: Final = frozenset({"business_id", "is_deleted", "id", "displayed_as", UNCONVERTED})
 
 
 class Item(NamedTuple):

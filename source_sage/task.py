@@ -74,6 +74,7 @@ class Task:
 
     def batch(self, items: Sequence[Any]) -> Batch:
         """Sage's records, shaped and written as they are."""
-        rows = self.shaper.shape(items, self.business.id)
+        key = self.facts.primary_key[-1]
+        rows = self.shaper.shape(items, self.business.id, key=None if key == "business_id" else key)
         self.tally.note_rows(len(rows), (row.get("updated_at") for row in rows))
         return Batch(self.emit(rows))

@@ -6,6 +6,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from source_sage.config import SageConfig
+from source_sage.rows import UNCONVERTED
 from source_sage.streams import PACKAGE, streams_of
 from unit_tests.form import a_form
 
@@ -114,6 +115,12 @@ def test_every_schema_is_valid_draft_07(name: str) -> None:
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_every_row_names_its_business(name: str) -> None:
     assert SCHEMAS[name]["properties"]["business_id"]["type"] == "string"
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_stream_has_the_same_field_for_what_does_not_fit(name: str) -> None:
+    assert SCHEMAS[name]["properties"][UNCONVERTED] == SCHEMAS["countries"]["properties"][UNCONVERTED]
+    assert kinds(SCHEMAS[name]["properties"][UNCONVERTED]) == {"null", "object"}
 
 
 def test_every_object_at_every_depth_may_hold_more_fields() -> None:
