@@ -33,7 +33,8 @@ OVERLAP: Final = dt.timedelta(minutes=10)
 END_OF_TIME: Final = dt.datetime(2999, 1, 1, tzinfo=dt.UTC)
 SECOND: Final = dt.timedelta(seconds=1)
 DAY: Final = dt.timedelta(days=1)
-GROWTH: Final = 1.5
+# A slice is no longer than this part of what the run has proven, so that a kill costs no more than that.
+GROWTH: Final = 0.25
 WALKS_OF_CHANGES: Final = 6
 SLICES_AT_ONCE: Final = 2
 # Fields of ours that Sage does not know, and those that it sends unasked.
@@ -52,7 +53,7 @@ class ListReader(Reader):
         # The keys that have left by no slice that is still open.
         self._left = Keys()
         self._open: list[Slice] = []
-        self._proven = 0
+        self._proven = 0  # rows
         self._began: dt.datetime | None = None
         self._reached: dt.datetime | None = None
         self._lag = OVERLAP
@@ -109,7 +110,7 @@ class ListReader(Reader):
                 yield from self.turn()
                 yield from self._prove_ended()
                 continue
-            limit = min(int(FIRST_SLICE * GROWTH ** min(self._proven, 10)), LONGEST_SLICE)
+            limit = min(FIRST_SLICE + int(GROWTH * self._proven), LONGEST_SLICE)
             known = len(self._inclusive)
             slice_ = self._slice(base, cutter.propose(limit))
             page = yield from self._page(slice_.params, 1)
@@ -175,7 +176,7 @@ class ListReader(Reader):
         self._open.remove(slice_)
         self._left.absorb(slice_.settle())
         if slice_.done is not None and self._whole is not None:
-            self._proven += slice_.pages.count > 1
+            self._proven += slice_.seen
             self._whole = self._whole.with_done(merged([*self._whole.ranges, slice_.done]))
             self._leave_checkpoint()
 
