@@ -90,20 +90,19 @@ class ProvenReader(ListReader):
             one.tried = True
             if one.is_untouched(touched) and (evidence.is_one_answer or not one.pages.trusted):
                 self._note_proven(one)
-        if evidence.is_one_answer:
+        if evidence.is_one_answer and evidence in self._open:
             self._note_proven(evidence)
 
     def _read_changes(self, slice_: Slice, at_most: int | None = None) -> Steps[Touched | None]:
         """Read a list of changes, whose rows leave; None if it is longer than `at_most`."""
         touched = Touched()
-        slice_.on_page = lambda taken: touched.note(_changes_of(taken.items))
+        slice_.on_page = lambda taken: touched.note(changes_of(taken.items))
         page = yield from self._page(slice_.params, 1)
         if at_most is not None and (page.taken[0].total or 0) > at_most:
             self._note(None, page)
             return None
         self._begin(slice_, page)
         yield from self._finish(slice_)
-        touched.began = slice_.began
         return touched
 
     def _since(self, slices: Iterable[Slice]) -> dict[str, str]:
@@ -119,26 +118,24 @@ class ProvenReader(ListReader):
         yield from self._note_deletions(touched, slices)
         since = evidence.params["updated_or_created_since"]
         later: list[Change] = []
-        yield from self._list(self._since([evidence]), lambda taken: later.extend(_changes_of(taken.items)))
+        yield from self._list(self._since([evidence]), lambda taken: later.extend(changes_of(taken.items)))
         tells = self._facts.tombstones or self._facts.keeps_deleted
         again: dict[Slice, bool] = {}
         for one in slices:
             missed = partial(one.missed, totals[one], touched, later)
-            # What was changed between the questions may be all that seems to be missed; the next time will tell.
-            is_clear = not touched.unknown(later) or one.doubted
             if not (tells and one.pages.trusted):
                 again[one] = True
-            elif missed() > 0 and is_clear and not one.looked_at:
-                yield from self._look_again(one, touched, since, missed)
-            if one in again:
                 continue
+            # What was changed between the questions may be all that seems to be missed; the next time will tell.
+            unclear = one.unclear(touched, later)
+            if missed() > unclear:
+                yield from self._look_again(one, touched, since, missed, unclear)
             if missed() == 0:
                 self._note_proven(one)
             elif one is evidence:
                 break
-            elif one.looked_at or missed() < 0:
+            elif missed() > unclear or missed() < 0:
                 again[one] = missed() < 0
-            one.doubted = True
         touched.note(later)
         for one, afresh in again.items():
             if one is not evidence and one.walks < WALKS:
@@ -155,13 +152,14 @@ class ProvenReader(ListReader):
             )
             self._deletions_told = touched.note_deleted(told, self._deletions_told)
 
-    def _look_again(self, slice_: Slice, touched: Touched, since: str, missed: Callable[[], int]) -> Steps[None]:
-        """Ask once more for the pages where rows are most likely missed.
+    def _look_again(
+        self, slice_: Slice, touched: Touched, since: str, missed: Callable[[], int], unclear: int
+    ) -> Steps[None]:
+        """Ask once more for the pages where rows are most likely missed, until it is unclear whether any is.
 
         These are the pages that came short or beside which `$total` changed; then the place up to which the list has
         moved since its pages were answered, which halving finds if it moved once.
         """
-        slice_.looked_at = True
         looked: dict[int, bool] = {}
         most = slice_.pages.count // 3 + 2
 
@@ -175,18 +173,19 @@ class ProvenReader(ListReader):
             self._note(slice_, page)
 
         for number in slice_.doubtful():
-            if missed() > 0:
+            if missed() > unclear:
                 yield from look(number)
         low, high = 1, slice_.pages.count + 1
-        while missed() > 0 and high - low > 1 and len(looked) < most:
+        while missed() > unclear and high - low > 1 and len(looked) < most:
             middle = (low + high) // 2
             yield from look(middle)
             low, high = (middle, high) if looked[middle] else (low, middle)
         for away in range(PAGES_AROUND):
             for number in (low + away, low - away):
-                if missed() > 0:
+                if missed() > unclear:
                     yield from look(number)
 
 
-def _changes_of(items: Iterable[Item]) -> list[Change]:
+def changes_of(items: Iterable[Item]) -> list[Change]:
+    """What a page of a list of changes tells."""
     return [Change(one.key, str(one.changed), day_of(one.date)) for one in items if one.key is not None]

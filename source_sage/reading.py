@@ -20,9 +20,9 @@ from source_sage.clock import parse_utc, utc_text
 from source_sage.config import ALL_DATES
 from source_sage.cuts import SHORT_LIST, left_of
 from source_sage.paging import Page
-from source_sage.proofs import ProvenReader
+from source_sage.proofs import ProvenReader, changes_of
 from source_sage.rows import second_of
-from source_sage.slices import Slice
+from source_sage.slices import Slice, Touched
 from source_sage.state import Whole
 from source_sage.transport import Answer
 from source_sage.walks import OVERLAP
@@ -119,8 +119,13 @@ class ChangingReading(ProvenReader):
         """
         self._paging.gone_since = "" if self._old is not None else None
         slice_ = Slice(self._changed(since), ALL_DATES, ALL_DATES, self._facts.page_size)
-        touched = yield from self._read_changes(slice_)
-        if touched is not None and slice_.is_one_answer:
+        page = yield from self._page(slice_.params, 1)
+        self._begin(slice_, page)
+        yield from self._finish(slice_)
+        if slice_.is_one_answer:
+            # Of a longer list nothing is kept, however much was changed.
+            touched = Touched()
+            touched.note(changes_of(page.taken[1].items))
             yield from self._accept_untouched(touched, slice_)
         else:
             self._reached = since
