@@ -67,7 +67,7 @@ class Touched:
 
     Attributes:
         unsure: how many of the rows inside may have been deleted after they were told.
-        just_deleted: rows of which a deletion was told for the first time.
+        just_deleted: rows that were never told as deleted before.
     """
 
     def __init__(self) -> None:
@@ -104,11 +104,12 @@ class Touched:
         # Without a time, two deletions of one row look alike.
         marks = {hash((hash_of(key), when or next(_UNTIMED), GONE)): hash_of(key) for key, when in deleted}
         hashes = set(marks.values())
-        self.just_deleted = {key for mark, key in marks.items() if mark not in told}
-        self.unsure += len(self.keys.held(self.just_deleted))
+        self.unsure += len(self.keys.held({key for mark, key in marks.items() if mark not in told}))
+        rows = {hash((key, GONE)): key for key in hashes}
+        self.just_deleted = {key for row, key in rows.items() if row not in told}
         self.keys.add(hashes - self.keys.held(hashes))
         self._marks.add(marks.keys() - self._marks.held(marks))
-        return told.union(marks)
+        return told.union(marks, rows)
 
     def unknown(self, changes: Iterable[Change]) -> list[Change]:
         """Those of some changes that were not noted with this mark."""

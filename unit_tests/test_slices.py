@@ -468,3 +468,11 @@ def test_deletions_without_a_time_are_never_known_to_be_old() -> None:
         touched = touched_by(change("a"))
         told = touched.note_deleted([("a", None)], told)
         assert touched.unsure == 1
+
+
+def test_a_row_that_was_told_as_deleted_before_is_not_unclear_again() -> None:
+    slice_, told = answered(("abc", 5), ("de", 5)), frozenset[int]()
+    for unclear in (1, 0, 0):
+        touched = Touched()
+        told = touched.note_deleted([("a", None)], told)
+        assert slice_.unclear(touched, []) == unclear
