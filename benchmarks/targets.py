@@ -34,10 +34,10 @@ MOST_MB: Final = 160.0
 MOST_BYTES_A_ROW: Final = 9
 MOST_GROWTH: Final = 1.25
 MOST_START_UP_SECONDS: Final = 0.4
-# A list is read in slices of accounting date if it is longer; they grow from the first to the longest.
+# A longer list is read in slices of accounting date; they grow with what is read, from the first to the longest.
 SHORT_LIST: Final = 5_000
 FIRST_SLICE: Final = 2_000
-GROWTH: Final = 1.5
+GROWTH: Final = 0.25
 LONGEST_SLICE: Final = 20_000
 VERY_LONG_LIST: Final = 200_000
 MOST_TIMES_PAGES: Final = 1.06
@@ -164,9 +164,9 @@ def pages_of(rows: int) -> int:
 
 def slices_of(rows: int) -> int:
     """How many slices a list of so many rows is read in, each two thirds full; none if it is short."""
-    left, count, limit = float(rows if rows > SHORT_LIST else 0), 0, float(FIRST_SLICE)
-    while left > 0:
-        left, count, limit = left - limit * 2 / 3, count + 1, min(limit * GROWTH, LONGEST_SLICE)
+    read, count = 0.0, 0
+    while rows > SHORT_LIST and read < rows:
+        read, count = read + min(FIRST_SLICE + GROWTH * read, LONGEST_SLICE) * 2 / 3, count + 1
     return count
 
 

@@ -66,16 +66,16 @@ class Touched:
     """What was touched since a moment, as far as it was told.
 
     Attributes:
-        began: when it was asked for, by Sage's clock.
         unsure: how many of the rows inside may have been deleted after they were told.
+        just_deleted: rows that were never told as deleted before.
     """
 
     def __init__(self) -> None:
-        self.began: dt.datetime | None = None
         self.keys = Keys()
         self._marks = Keys()
         self._days: dict[dt.date | None, array[int]] = {}
         self.unsure = 0
+        self.just_deleted: set[int] = set()
 
     def note(self, changes: Iterable[Change]) -> None:
         """Note a page of the list of changes."""
@@ -105,9 +105,11 @@ class Touched:
         marks = {hash((hash_of(key), when or next(_UNTIMED), GONE)): hash_of(key) for key, when in deleted}
         hashes = set(marks.values())
         self.unsure += len(self.keys.held({key for mark, key in marks.items() if mark not in told}))
+        rows = {hash((key, GONE)): key for key in hashes}
+        self.just_deleted = {key for row, key in rows.items() if row not in told}
         self.keys.add(hashes - self.keys.held(hashes))
         self._marks.add(marks.keys() - self._marks.held(marks))
-        return told.union(marks)
+        return told.union(marks, rows)
 
     def unknown(self, changes: Iterable[Change]) -> list[Change]:
         """Those of some changes that were not noted with this mark."""
@@ -143,8 +145,6 @@ class Slice:
         emitted: keys of the rows that left when they were seen here.
         walks: how often it was read.
         tried: somebody tried to prove it.
-        doubted: a try to prove it was unclear.
-        looked_at: pages of it were asked for again.
         before: what was known to be touched before it was read.
         on_page: what is to be done with each page beside.
         leaves: its rows leave.
@@ -157,11 +157,11 @@ class Slice:
         self.days, self.reach, self.done = days, reach, done
         self.began: dt.datetime | None = None
         self.walks = 0
-        self.tried = self.doubted = self.looked_at = False
+        self.tried = False
         self.before = Touched()
         self.on_page: Callable[[Any], None] | None = None
         self.leaves = True
-        self.emitted, self._elsewhere, self._kept_back = Keys(), Keys(), Keys()
+        self.emitted, self._others = Keys(), Keys()
         self._nameless = 0
         self.first_total: int | None = None
         self._last_total: int | None = None
@@ -193,7 +193,7 @@ class Slice:
     def settle(self) -> Keys:
         """Keep of what was seen how many rows it was; gives the keys of those that have left."""
         self._settled = self.seen
-        emitted, self.emitted, self._elsewhere, self._kept_back = self.emitted, Keys(), Keys(), Keys()
+        emitted, self.emitted, self._others = self.emitted, Keys(), Keys()
         return emitted
 
     def see(self, hashes: Collection[int], leaving: Collection[int], elsewhere: Collection[int]) -> None:
@@ -205,9 +205,7 @@ class Slice:
             elsewhere: those of them that have left by another slice.
         """
         self.emitted.add(set(leaving).difference(elsewhere, self.emitted.held(leaving)))
-        new = set(hashes) - self._held(hashes)
-        self._elsewhere.add(new.intersection(elsewhere))
-        self._kept_back.add(new.difference(elsewhere))
+        self._others.add(set(hashes) - self._held(hashes))
 
     def take(self, number: int, page: Envelope, keys: Sequence[str | None]) -> None:
         """Note a page that was asked for in its turn."""
@@ -226,7 +224,7 @@ class Slice:
         """How many rows were seen."""
         if self._settled is not None:
             return self._settled
-        return len(self.emitted) + len(self._elsewhere) + len(self._kept_back) + self._nameless
+        return len(self.emitted) + len(self._others) + self._nameless
 
     @property
     def excess(self) -> int:
@@ -307,16 +305,23 @@ class Slice:
         inside = len(surely) - len(fresh.intersection(surely)) - touched.unsure
         return total - max(0, inside) - (self.seen - gone)
 
+    def unclear(self, touched: Touched, later: Sequence[Change]) -> int:
+        """How many of the rows that seem to be missed may only have been changed between the questions."""
+        fresh = touched.unknown(later)
+        entered = {hash_of(one.key) for one in fresh if _is_inside(one.day, self.reach)}
+        seen = self._held({hash_of(one.key) for one in fresh} | touched.just_deleted)
+        return len(entered | seen) + touched.unsure
+
     def __str__(self) -> str:
         return (
             "it" if self.days == ALL_DATES else f"{self.days.start or 'the beginning'} to {self.days.end or 'the end'}"
         )
 
     def _held(self, hashes: Collection[int]) -> set[int]:
-        return self.emitted.held(hashes) | self._elsewhere.held(hashes) | self._kept_back.held(hashes)
+        return self.emitted.held(hashes) | self._others.held(hashes)
 
     def _seen_of(self, keys: Keys) -> int:
-        return sum(one.common(keys) for one in (self.emitted, self._elsewhere, self._kept_back))
+        return self.emitted.common(keys) + self._others.common(keys)
 
     def doubtful(self) -> Iterator[int]:
         """The pages to look at first: those that came short, and those beside which `$total` changed."""
