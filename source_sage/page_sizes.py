@@ -32,10 +32,10 @@ class SmallerPages(BaseModel):
         wait: after so many a larger size is tried.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     rows: int = Field(ge=1)
-    full: int = Field(ge=0)
+    full: int = Field(default=0, ge=0)
     wait: int = Field(ge=FIRST_WAIT, le=LONGEST_WAIT)
 
 

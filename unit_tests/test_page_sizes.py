@@ -246,7 +246,7 @@ def test_what_is_remembered_is_followed_as_far_as_it_makes_sense() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"rows": 0}, {"rows": "50"}, {"full": -1}, {"wait": 0}, {"wait": LONGEST_WAIT + 1}, {"wait": True}, {"more": 1}],
+    [{"rows": 0}, {"rows": "few"}, {"full": -1}, {"wait": 0}, {"wait": LONGEST_WAIT + 1}, {"wait": None}, {"more": 1}],
 )
 def test_what_cannot_be_remembered_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
