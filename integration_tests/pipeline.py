@@ -12,7 +12,7 @@ from integration_tests.harness import Destination, EveryRow, Message, Output, Ro
 from integration_tests.sandbox import Company, Sandbox
 from integration_tests.sandbox.requestlog import Logged
 from integration_tests.test_streams import EVERY_STREAM, unequal
-from source_sage import cuts, reading, streams
+from source_sage import cuts, proofs, reading, streams, walks
 from source_sage.clock import Clock
 
 LONG_AGO, FAR_OFF = "0001-01-01", "9999-12-31"
@@ -52,10 +52,11 @@ class SandboxClock(Clock):
 
 # Numbers of rows that a reading decides by.
 BY_ROWS: list[tuple[Any, str]] = [
+    (walks, "SHORT_LIST"),
     (reading, "SHORT_LIST"),
-    (reading, "FIRST_SLICE"),
-    (reading, "LONGEST_SLICE"),
-    (reading, "TOUCHED_AT_MOST"),
+    (walks, "FIRST_SLICE"),
+    (walks, "LONGEST_SLICE"),
+    (proofs, "TOUCHED_AT_MOST"),
     (cuts, "FIRST_SLICE"),
 ]
 

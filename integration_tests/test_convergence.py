@@ -24,7 +24,7 @@ from integration_tests.harness import Destination, Message, catalog_of, discover
 from integration_tests.pipeline import Killed, SandboxClock, page_size
 from integration_tests.sandbox import Company, Sandbox, faults
 from integration_tests.test_streams import unequal
-from source_sage import cuts, reading, streams
+from source_sage import cuts, paging, proofs, reading, streams, walks
 
 EXAMPLES = int(os.environ.get("TORTURE_EXAMPLES", "200"))
 # Shares of them that workers take; each stays within minutes.
@@ -107,12 +107,13 @@ def change(box: Sandbox, company: Company, what: tuple[str, str, int]) -> None:
 # What decides about pages and slices, so small that a small company has many of both. The tests of long lists cross
 # the real values.
 SMALL = {
-    (reading, "SMALLEST_PAGE"): 1,
+    (paging, "SMALLEST_PAGE"): 1,
+    (walks, "SHORT_LIST"): 2 * PAGE_SIZE,
     (reading, "SHORT_LIST"): 2 * PAGE_SIZE,
-    (reading, "FIRST_SLICE"): PAGE_SIZE,
-    (reading, "LONGEST_SLICE"): 4 * PAGE_SIZE,
+    (walks, "FIRST_SLICE"): PAGE_SIZE,
+    (walks, "LONGEST_SLICE"): 4 * PAGE_SIZE,
     (cuts, "FIRST_SLICE"): PAGE_SIZE,
-    (reading, "TOUCHED_AT_MOST"): 2 * PAGE_SIZE,
+    (proofs, "TOUCHED_AT_MOST"): 2 * PAGE_SIZE,
 }
 
 

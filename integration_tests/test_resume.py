@@ -25,7 +25,7 @@ import pytest
 from integration_tests.harness import Message
 from integration_tests.pipeline import Pipeline, is_walk, page_size
 from integration_tests.sandbox import Company, Sandbox, faults
-from source_sage import cuts, reading
+from source_sage import cuts, walks
 from source_sage.state import RANGES_AT_MOST
 
 FULL = "RESUME_FULL" in os.environ
@@ -66,7 +66,7 @@ def under_way(rows: int, first: int = FIRST_SLICE, longest: int = LONGEST_SLICE)
     """
     saved, limit = 0.0, float(first)
     while saved + 3 * limit < rows and limit < longest:
-        saved, limit = saved + limit / 2, limit * reading.GROWTH
+        saved, limit = saved + limit / 2, limit * walks.GROWTH
     return int(3 * min(limit, longest))
 
 

@@ -25,7 +25,11 @@ EVERY_STREAM = {
         )
     )
 }
-LISTS = [name for name, facts in EVERY_STREAM.items() if facts.class_name.endswith("ListReading")]
+LISTS = [
+    name
+    for name, facts in EVERY_STREAM.items()
+    if facts.class_name.startswith(("source_sage.reading.", "source_sage.still."))
+]
 # A company in Britain does not have these; API.md, 1.10.
 FRENCH = {"business_activity_types", "legal_form_types"}
 BRITISH_LISTS = [name for name in LISTS if name not in FRENCH]

@@ -16,7 +16,7 @@ import yaml
 from integration_tests.sandbox import faults
 from integration_tests.sandbox.settings import Settings
 from scripts import make_docs
-from source_sage import pace, reading, tokens, transport
+from source_sage import pace, paging, proofs, still, tokens, transport, walks
 from source_sage.streams import PACKAGE, every_stream, manifest
 
 ROOT: Final = Path(__file__).parents[1]
@@ -232,16 +232,16 @@ NUMBERS: Final = ("no", "one", "two", "three", "four", "five", "six", "seven", "
 
 def test_the_figures_are_the_package_s() -> None:
     agents, users = " ".join(AGENTS.split()), " ".join(USER_DOCS.split())
-    overlap = NUMBERS[reading.OVERLAP.seconds // 60]
+    overlap = NUMBERS[walks.OVERLAP.seconds // 60]
     assert f"began, less {overlap} minutes**" in agents and f"| {overlap} minutes of overlap" in agents
-    assert f"the {reading.LATE_EDITS.days} days before the watermark" in agents
-    assert f"since {reading.LATE_EDITS.days} days before the sync before it" in users
-    assert f"then the slice, {NUMBERS[reading.WALKS]} times at most" in agents
+    assert f"the {still.LATE_EDITS.days} days before the watermark" in agents
+    assert f"since {still.LATE_EDITS.days} days before the sync before it" in users
+    assert f"then the slice, {NUMBERS[proofs.WALKS]} times at most" in agents
     assert f"renewed {tokens.LEEWAY_SECONDS:.0f} seconds before it dies" in agents
     assert f"tried once more after {NUMBERS[int(tokens.PAUSE_AFTER_LOST_ANSWER_SECONDS)]} seconds" in agents
     assert f"not used for {tokens.GRANT_LIFE.days} days dies" in users
-    assert f"After {NUMBERS[reading.TRIES_BEFORE_SHRINKING]} failures a page is asked for in halves" in agents
-    assert f"down to {reading.SMALLEST_PAGE} rows; {NUMBERS[transport.TRIES]} end the stream" in agents
+    assert f"After {NUMBERS[paging.TRIES_BEFORE_SHRINKING]} failures a page is asked for in halves" in agents
+    assert f"down to {paging.SMALLEST_PAGE} rows; {NUMBERS[transport.TRIES]} end the stream" in agents
     assert f"A try takes {transport.REQUEST_SECONDS:.0f} seconds at most" in agents
     assert f"cut off at {transport.LARGEST_PAGE_BYTES >> 20} MB, an error at 1 MB" in agents
     assert f"more than {NUMBERS[int(pace.LONGEST_OBEYED_SECONDS) // 60]} minutes, the sync ends" in users

@@ -176,6 +176,16 @@ def test_every_stream_is_read_by_a_class_that_exists(name: str) -> None:
     assert callable(getattr(importlib.import_module(module), class_name).run)
 
 
+def test_a_list_is_read_as_it_can_be_asked() -> None:
+    lists = {name: facts for name, facts in STREAMS.items() if not (facts.parents or facts.fed_by_others)}
+    classes = {name: facts.class_name.rpartition(".")[2] for name, facts in lists.items()}
+    assert {name for name, one in classes.items() if one == "ChangingReading"} == {
+        name for name, facts in lists.items() if facts.changes
+    }
+    assert {name for name, one in classes.items() if one == "MovementsReading"} == {"stock_movements"}
+    assert {name for name, facts in lists.items() if facts.by_date} == {"stock_movements"}
+
+
 def test_a_page_is_as_large_as_sage_gives() -> None:
     assert {facts.page_size for facts in STREAMS.values()} == {200}
 

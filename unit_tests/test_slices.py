@@ -130,7 +130,7 @@ OPERATIONS: Final = ("create", "create late", "delete", "delete", "edit", "renam
 
 @dataclass
 class Reading:
-    """A slice of it, read and proven as `reading` does it; what happens at Sage in between is left to chance.
+    """A slice of it, read and proven as `proofs` does it; what happens at Sage in between is left to chance.
 
     Attributes:
         most: so many things happen at most.
