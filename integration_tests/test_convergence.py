@@ -1,8 +1,10 @@
 """The property that everything serves: once the changes stop, one more incremental sync equals Sage.
 
 Hypothesis drives a real sandbox over HTTP: changes between syncs and between two pages of one, any default order,
-faults, kills and resumes; the messages feed a small append-dedup destination. A failing example is printed as the
-steps that lead to it, with a line to replay it. `make torture` runs thousands; the number is in TORTURE_EXAMPLES.
+faults, kills and resumes. The messages feed two destinations: a small append-dedup one, and one that keeps every row,
+into which no key may come twice in a run. Which request is answered next, of 1, 4 or 16 that are under way, and which
+answer is taken next, is a part of the example. A failing one is printed as the steps that lead to it, with a line to
+replay it. `make torture` runs thousands; the number is in TORTURE_EXAMPLES.
 """
 
 from __future__ import annotations
@@ -20,16 +22,16 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from integration_tests.harness import Destination, Message, catalog_of, discover, run
+from integration_tests.harness import Destination, EveryRow, Message, catalog_of, discover, run
 from integration_tests.pipeline import Killed, SandboxClock, page_size
 from integration_tests.sandbox import Company, Sandbox, faults
+from integration_tests.seeded import SeededThreads
 from integration_tests.test_streams import unequal
 from source_sage import cuts, paging, proofs, reading, streams, walks
 
 EXAMPLES = int(os.environ.get("TORTURE_EXAMPLES", "200"))
 # Shares of them that workers take; each stays within minutes.
 SHARDS = max(10, EXAMPLES // 100)
-# Pages side by side come in an order of their own: with one worker a failing example is the same each time.
 WORKERS = [int(one) for one in os.environ.get("TORTURE_WORKERS", "1,4,16").split(",")]
 # Finding the smallest failing example may take many minutes; TORTURE_SHRINK=0 leaves it out.
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] * (os.environ.get("TORTURE_SHRINK") != "0"))]
@@ -143,6 +145,7 @@ class Books(RuleBasedStateMachine):
         between=BETWEEN,
         kill_after=st.one_of(st.none(), st.integers(1, 250)),
         workers=st.sampled_from(WORKERS),
+        answers=st.integers(0, 2**16),
     )
     def open(
         self,
@@ -154,8 +157,10 @@ class Books(RuleBasedStateMachine):
         between: list[tuple[tuple[str, str, int], int]],
         kill_after: int | None,
         workers: int,
+        answers: int,
     ) -> None:
-        """A company and its first sync."""
+        """A company and its first sync; `answers` decides the order of all answers."""
+        self.answers, self.runs = answers, 0
         self.box = Sandbox(
             size="tiny",
             seed=seed,
@@ -173,7 +178,7 @@ class Books(RuleBasedStateMachine):
         self.clock = SandboxClock(self.box)
         with small_pages():
             self.catalog = catalog_of(discover(self.config), [*STREAMS, *LINES])
-        self.destination = Destination(self.catalog)
+        self.destination, self.every_row = Destination(self.catalog), EveryRow(self.catalog)
         self._sync(between, [], kill_after)
 
     @rule(changes=st.lists(CHANGE, min_size=1, max_size=4), seconds=st.sampled_from([0, 1, 30, 400, 90_000]))
@@ -239,6 +244,12 @@ class Books(RuleBasedStateMachine):
                 self._compare(name)
             for name in LINES:
                 self._compare_lines(name)
+            # And one that begins anew, into a destination that keeps every row: each is there once.
+            self.destination.state.clear()
+            self._read(None)
+            for name in STREAMS:
+                keys = [(self.company.id, item["id"]) for item in self._wanted(name)]
+                self.every_row.assert_each_once(name, keys)
         finally:
             self.box.stop()
 
@@ -254,14 +265,28 @@ class Books(RuleBasedStateMachine):
                 if left < 0:
                     raise Killed
             self.destination.take(message)
+            self.every_row.take(message)
 
         self.destination.begin()
         state = self.destination.saved() or None
+        self.every_row.begin(state)
+        self.runs += 1
+        seed = (self.answers, self.runs)
         with small_pages():
             try:
-                output = run("read", self.config, catalog=self.catalog, state=state, clock=self.clock, seen=seen)
+                output = run(
+                    "read",
+                    self.config,
+                    catalog=self.catalog,
+                    state=state,
+                    clock=self.clock,
+                    seen=seen,
+                    threads=lambda workers: SeededThreads(workers, seed),
+                )
             except Killed:
                 return
+            finally:
+                self.every_row.assert_once()
         assert output.failure is None, output.failure
 
     def _wanted(self, name: str) -> list[dict[str, Any]]:
