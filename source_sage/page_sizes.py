@@ -74,6 +74,11 @@ class PageSizes:
             return None
         return SmallerPages(rows=self.rows, full=self._full, wait=self._wait)
 
+    @property
+    def waits(self) -> bool:
+        """Tell whether nothing more should be asked for before the answer to one request comes."""
+        return self._in_doubt and self._scout_is_out
+
     def can_shrink(self, rows: int) -> bool:
         """Tell whether half of a size may be asked for instead of it."""
         return rows // 2 >= self.smallest
@@ -88,9 +93,9 @@ class PageSizes:
         Args:
             left: rows of the part of a page that is to be asked for.
         """
+        if self.waits:
+            return None
         if self._in_doubt:
-            if self._scout_is_out:
-                return None
             self._scout_is_out = True
         elif left > self.rows and self._full >= self._wait and not self._trial:
             self._trial = 2 * self.rows

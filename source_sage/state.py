@@ -14,8 +14,9 @@ Where full pages were too heavy, a checkpoint remembers what `page_sizes` has le
 
     {"pages": {"rows": 50, "full": 3, "wait": 16}}
 
-Rows of an unfinished reading are in the destination already, so the retry must also ask for what was deleted since it began. Version 1, of
-before the first release, knew no `done`: its watermarks are taken over, and its unfinished readings begin again.
+Rows of an unfinished reading are in the destination already, so the retry must also ask for what was deleted since it
+began. Version 1, of before the first release, knew no `done`: its watermarks are taken over, and its unfinished
+readings begin again.
 """
 
 from __future__ import annotations

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 import pytest
 from pydantic import ValidationError
 
+from source_sage.config import ALL_DATES
 from source_sage.page_sizes import FIRST_WAIT, LONGEST_WAIT, PageSizes, SmallerPages
 from source_sage.pages import Envelope, Pages
 from source_sage.parts import Part, Parts
+from source_sage.slices import Slice
 
 LARGEST, SMALLEST = 200, 25
 # Whether a request is too heavy, of the rows that it asks for and how many requests were made before it.
@@ -102,7 +104,7 @@ def least(length: int, rows: int) -> int:
 # Whatever happens, each row comes once, in its place.
 
 
-@pytest.mark.parametrize("seed", range(400))
+@pytest.mark.parametrize("seed", range(300))
 def test_every_row_comes_once_whatever_is_too_heavy_and_however_its_end_is_told(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
     weights = [chance.choice((25, 40, 60, 100, 150, 200)) for _ in range(40)]
@@ -134,14 +136,13 @@ def test_every_row_comes_once_whatever_is_too_heavy_and_however_its_end_is_told(
 
 @pytest.mark.parametrize("at_once", [1, 2, 8, 16, 32])
 @pytest.mark.parametrize("works", [25, 49, 60, 100, 199])
-@pytest.mark.parametrize("length", [2_400, 2_401, 10_000, 26_000, 100_000])
+@pytest.mark.parametrize("length", [2_400, 2_401, 26_000])
 def test_a_list_costs_at_most_a_third_more_requests_than_if_its_size_were_known(
     length: int, works: int, at_once: int
 ) -> None:
-    for seed in range(3):
-        rows = ListOfRows(length, above(works), at_once=at_once, seed=seed)
-        assert rows.read() == list(range(length))
-        assert rows.requests <= 1.3 * least(length, works)
+    rows = ListOfRows(length, above(works), at_once=at_once, seed=length)
+    assert rows.read() == list(range(length))
+    assert rows.requests <= 1.3 * least(length, works)
 
 
 @pytest.mark.parametrize("works", [25, 60, 100])
@@ -158,7 +159,7 @@ def test_with_what_is_remembered_even_a_short_list_does(length: int, works: int)
 
 
 def test_larger_sizes_are_tried_ever_more_seldom() -> None:
-    rows = ListOfRows(500_000, above(60), at_once=1)
+    rows = ListOfRows(150_000, above(60), at_once=1)
     rows.read()
     tried = [place for place, part in enumerate(rows.asked) if part.rows == 100][1:]
     gaps = [later - before for before, later in itertools.pairwise(tried)]
@@ -166,7 +167,7 @@ def test_larger_sizes_are_tried_ever_more_seldom() -> None:
     assert max(gaps) < LONGEST_WAIT + 10 and len(gaps) < 20
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(5))
 def test_rows_that_become_heavy_cost_what_was_under_way_three_times_at_most(seed: int) -> None:
     rows = ListOfRows(20_000, lambda asked, made: asked.start >= 2_000 and len(asked) > 60, at_once=16, seed=seed)
     assert rows.read() == list(range(20_000))
@@ -175,12 +176,11 @@ def test_rows_that_become_heavy_cost_what_was_under_way_three_times_at_most(seed
 
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.5, 0.9])
 def test_where_weights_differ_it_costs_at_most_twice_what_is_needed(share: float) -> None:
-    for seed in range(5):
-        chance = random.Random(seed)  # noqa: S311
-        heavy = [chance.random() < share for _ in range(200)]
-        rows = ListOfRows(40_000, lambda asked, made: heavy[asked.start // 200] and len(asked) > 60, seed=seed)  # noqa: B023
-        assert rows.read() == list(range(40_000))
-        assert rows.requests <= 2 * sum(4 if one else 1 for one in heavy)
+    chance = random.Random(share)  # noqa: S311
+    heavy = [chance.random() < share for _ in range(200)]
+    rows = ListOfRows(40_000, lambda asked, made: heavy[asked.start // 200] and len(asked) > 60)
+    assert rows.read() == list(range(40_000))
+    assert rows.requests <= 2 * sum(4 if one else 1 for one in heavy)
 
 
 # Outages.
@@ -189,20 +189,19 @@ def test_where_weights_differ_it_costs_at_most_twice_what_is_needed(share: float
 @pytest.mark.parametrize("began", [0, 1, 7, 40])
 @pytest.mark.parametrize("failures", [1, 3, 10, 40])
 def test_an_outage_leaves_no_list_with_small_pages_for_long(failures: int, began: int) -> None:
-    for seed in range(5):
-        left = failures
+    left = failures
 
-        def down(asked: range, made: int) -> bool:
-            nonlocal left
-            strikes = made >= began and left > 0
-            left -= strikes
-            return strikes
+    def down(asked: range, made: int) -> bool:
+        nonlocal left
+        strikes = made >= began and left > 0
+        left -= strikes
+        return strikes
 
-        rows = ListOfRows(40_000, down, seed=seed)
-        assert rows.read() == list(range(40_000))
-        assert rows.sizes.rows == LARGEST and rows.sizes.smaller is None
-        # The pages that are under way meanwhile are finished in parts.
-        assert rows.requests <= 200 + failures + FIRST_WAIT + 6 * 16
+    rows = ListOfRows(40_000, down, seed=began)
+    assert rows.read() == list(range(40_000))
+    assert rows.sizes.rows == LARGEST and rows.sizes.smaller is None
+    # The pages that are under way meanwhile are finished in parts.
+    assert rows.requests <= 200 + failures + FIRST_WAIT + 6 * 16
 
 
 def test_small_pages_are_left_in_many_short_syncs_too() -> None:
@@ -256,3 +255,47 @@ def test_what_cannot_be_remembered_is_refused(wrong: dict[str, object]) -> None:
 def test_a_size_that_cannot_be_halved_is_asked_for_as_before() -> None:
     assert not PageSizes(40, SMALLEST).can_shrink(40)
     assert not PageSizes(LARGEST, SMALLEST).can_shrink(SMALLEST)
+
+
+# A page of several answers.
+
+
+def read_in_parts(totals: list[int], rows: int = 200) -> Envelope:
+    """The first page of a list, by parts of 50 rows that tell these totals."""
+    parts: Parts[str] = Parts(Part(1, LARGEST), PageSizes(LARGEST, SMALLEST, SmallerPages(rows=50, wait=FIRST_WAIT)))
+    for total in totals:
+        part = parts.next()
+        assert part is not None and part.rows == 50
+        count = max(0, min(50, rows - part.first))
+        parts.worked(part, Envelope(count, part.number, part.number, total, part.first + 50 < rows), "")
+    assert parts.next() is None
+    return parts.joined()[0]
+
+
+def test_it_is_known_to_be_of_several_and_whether_they_agree() -> None:
+    assert read_in_parts([150] * 3, 150) == Envelope(150, hash((1, 2, 3)), 1, 150, False, 3)
+    assert read_in_parts([151, 150, 150], 150) == Envelope(150, hash((1, 2, 3)), 1, 150, False, 3, True)
+    assert read_in_parts([30], 30) == Envelope(30, hash((1,)), 1, 30, False)
+
+
+def test_a_slice_of_one_page_in_several_answers_is_not_proven_by_itself() -> None:
+    def taken(envelope: Envelope) -> Slice:
+        slice_ = Slice({}, ALL_DATES, ALL_DATES, LARGEST)
+        assert slice_.pages.wanted() == 1
+        slice_.see(range(envelope.count), (), ())
+        slice_.take(1, envelope, [str(row) for row in range(envelope.count)])
+        return slice_
+
+    whole = taken(Envelope(150, 1, 1, 150, False))
+    parts = taken(read_in_parts([150] * 3, 150))
+    torn = taken(read_in_parts([151, 150, 150], 150))
+    assert [one.is_one_answer for one in (whole, parts, torn)] == [True, False, False]
+    assert [one.stood_still for one in (whole, parts, torn)] == [True, True, False]
+    assert [list(one.doubtful()) for one in (whole, parts, torn)] == [[], [], [1]]
+
+
+def test_no_part_is_asked_for_behind_the_end_that_is_told() -> None:
+    for length in (0, 1, 49, 50, 51, 150, 199, 200):
+        rows = ListOfRows(length, above(50), sizes=PageSizes(LARGEST, SMALLEST, SmallerPages(rows=50, wait=FIRST_WAIT)))
+        rows.read()
+        assert rows.requests == least(length, 50)
