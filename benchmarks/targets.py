@@ -12,6 +12,8 @@ from benchmarks.facts import PAGE_SIZE
 from benchmarks.figures import Figures, Sample, told
 from benchmarks.readers import (
     BARE,
+    BESIDE,
+    BY_KEY,
     COMMANDS,
     DECLARATIVE_SHAPED,
     DLT_EXTRACT,
@@ -25,6 +27,7 @@ from benchmarks.readers import (
 
 MOST_TIMES_BARE: Final[Mapping[str, float]] = {"ledger": 2.0, "company": 1.3}
 MOST_TIMES_DECLARATIVE: Final = 0.5
+MOST_TIMES_BESIDE: Final = 1.1
 LATENCY: Final = 0.3
 LEAST_OF_IDEAL: Final = 0.88
 LEAST_TIMES_PEER: Final = 10.0
@@ -63,6 +66,8 @@ def targets(figures: Figures) -> Iterator[Target]:
         yield _cost(figures, shape, SINGER_SDK, 1.0)
         yield _cost(figures, shape, DLT_NORMALIZE, 1.0)
         yield _cost(figures, shape, DLT_EXTRACT, None)
+        if figures.runs(shape, BESIDE):
+            yield _cost(figures, shape, BY_KEY[BESIDE], MOST_TIMES_BESIDE)
     yield from _throughput(figures)
     yield from _budget(figures)
     yield from _memory(figures)

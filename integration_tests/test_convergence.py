@@ -10,6 +10,7 @@ replay it. `make torture` runs thousands; the number is in TORTURE_EXAMPLES.
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import math
 import os
 import random
@@ -72,6 +73,16 @@ BETWEEN = st.lists(
     max_size=6,
 )
 FAULTS = st.sampled_from(["503", "html", "drop", "cut", "broken_json", "empty", "heavy", "429", "429 without a time"])
+
+# What goes wrong all through a sync, of which list, and how much.
+WEATHER = st.tuples(
+    st.sampled_from(["fair", "fair", "heavy", "heavy", "429s", "504s", "refused", "$total too high"]),
+    st.sampled_from(STREAMS),
+    st.integers(0, 1000),
+)
+FAIR = ("fair", STREAMS[0], 0)
+# After these a list may be INCOMPLETE, which is told.
+MAY_FAIL = ("504s", "refused", "$total too high")
 
 
 def change(box: Sandbox, company: Company, what: tuple[str, str, int]) -> None:
@@ -193,6 +204,7 @@ class Books(RuleBasedStateMachine):
         trouble=st.lists(st.tuples(FAULTS, st.sampled_from(STREAMS), st.integers(1, 6)), max_size=2),
         kill_after=st.one_of(st.none(), st.none(), st.integers(1, 250)),
         seconds=st.sampled_from([0, 5, 400]),
+        weather=WEATHER,
     )
     def sync(
         self,
@@ -200,9 +212,10 @@ class Books(RuleBasedStateMachine):
         trouble: list[tuple[str, str, int]],
         kill_after: int | None,
         seconds: int,
+        weather: tuple[str, str, int],
     ) -> None:
         """A sync while the company goes on between its pages, with faults, perhaps killed."""
-        self._sync(between, trouble, kill_after)
+        self._sync(between, trouble, kill_after, weather)
         self.box.clock.advance(seconds)
 
     @rule()
@@ -216,6 +229,7 @@ class Books(RuleBasedStateMachine):
         between: list[tuple[tuple[str, str, int], int]],
         trouble: list[tuple[str, str, int]],
         kill_after: int | None,
+        weather: tuple[str, str, int] = FAIR,
     ) -> None:
         for what, page in between:
 
@@ -228,8 +242,9 @@ class Books(RuleBasedStateMachine):
             )
         for kind, name, nth in trouble:
             self.box.faults.add(fault(kind), path=f"*/{name}", nth=nth)
+        begin(weather, self.box)
         try:
-            self._read(kill_after)
+            self._read(kill_after, may_fail=weather[0] in MAY_FAIL)
         finally:
             self.box.faults.clear()
 
@@ -253,7 +268,7 @@ class Books(RuleBasedStateMachine):
         finally:
             self.box.stop()
 
-    def _read(self, kill_after: int | None) -> None:
+    def _read(self, kill_after: int | None, *, may_fail: bool = False) -> None:
         left = kill_after
 
         def seen(message: Message) -> None:
@@ -287,7 +302,8 @@ class Books(RuleBasedStateMachine):
                 return
             finally:
                 self.every_row.assert_once()
-        assert output.failure is None, output.failure
+        assert may_fail or output.failure is None, output.failure
+        assert {error["failure_type"] for error in output.errors} <= {"transient_error"}
 
     def _wanted(self, name: str) -> list[dict[str, Any]]:
         dated = name not in ("contacts", "attachments", "ledger_accounts", "countries")
@@ -334,6 +350,26 @@ def fault(kind: str) -> faults.Action:
         "429 without a time": faults.status(429),
     }
     return made[kind]
+
+
+def begin(weather: tuple[str, str, int], box: Sandbox) -> None:
+    """Have something go wrong until the faults are cleared."""
+    kind, name, number = weather
+    chance = random.Random(number)  # noqa: S311
+    asked = itertools.count()
+    if kind == "heavy":
+        box.faults.add(faults.heavy(1 + number % (PAGE_SIZE - 1), 504), path=f"*/{name}")
+    elif kind == "429s":
+        share = 0.05 + number % 4 * 0.05
+        box.faults.add(
+            faults.status(429, headers={"Retry-After": "1"}), path="/v3.1/*", when=lambda call: chance.random() < share
+        )
+    elif kind == "504s":
+        box.faults.add(faults.status(504), path=f"*/{name}", when=lambda call: chance.random() < 0.3)
+    elif kind == "refused":
+        box.faults.add(faults.refused(403), path=f"*/{name}", when=lambda call: next(asked) >= 1 + number % 6)
+    elif kind == "$total too high":
+        box.faults.add(faults.wrong_total(1 + number % (2 * PAGE_SIZE)), path=f"*/{name}")
 
 
 # Finding the smallest failing example may take many minutes.

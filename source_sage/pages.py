@@ -29,6 +29,8 @@ class Envelope:
         signature: the same for a page of the same records.
         number, total: `$page` and `$total`; None if Sage did not say.
         has_next: there is a `$next`.
+        answers: how many answers it came in; more than one where it was too heavy as a whole.
+        is_torn: they told different `$total`.
     """
 
     count: int
@@ -36,6 +38,8 @@ class Envelope:
     number: int | None
     total: int | None
     has_next: bool
+    answers: int = 1
+    is_torn: bool = False
 
     @classmethod
     def of(cls, body: Mapping[str, Any], excess: int = 0) -> Envelope:
@@ -59,6 +63,7 @@ class Pages:
         told, lied: `$total` was in every answer; it was wrong in one.
         totals: the `$total` that came with each page, from the first on; `UNKNOWN` for pages that are not there.
         short: pages that held fewer rows than their own `$total` says.
+        torn: pages that came in several answers of different `$total`.
     """
 
     def __init__(self, size: int) -> None:
@@ -74,6 +79,7 @@ class Pages:
         self.told, self.lied = True, False
         self.totals = array("q")
         self.short: list[int] = []
+        self.torn: list[int] = []
 
     @property
     def trusted(self) -> bool:
@@ -98,14 +104,16 @@ class Pages:
         self._under_way -= 1
         self._repeated = self._repeated + 1 if page.signature in self._signatures else 0
         self._signatures.add(page.signature)
-        if number == 1 and page.count and self._is_no_full_page(page):
+        if number == 1 and page.count and page.answers == 1 and self._is_no_full_page(page):
             self._size = page.count  # what Sage really gives
         due = self._due(number, page.total)
         if self._is_past_the_end(number, page, due):
             self._ended = True
             self.lied = self.lied or bool(due) or number - 1 in self.short
             return False
-        self.answered += 1
+        self.answered += page.answers
+        if page.is_torn:
+            self.torn.append(number)
         self.totals.extend([UNKNOWN] * (number - len(self.totals)))
         self.totals[number - 1] = UNKNOWN if page.total is None else page.total
         self.told = self.told and page.total is not None

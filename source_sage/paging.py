@@ -1,12 +1,13 @@
-"""The asking of one page of a list: by one question, or by several smaller ones while the full size is too heavy.
+"""The asking of one page of a list: by one question, or by several smaller ones where it is too heavy.
 
-Sage answers some pages of 200 rows with 504. A page that keeps failing is asked for in halves, quarters or eighths, and
-whoever asked gets one answer all the same, so that pages keep their places. After enough small ones a larger size is
-tried again, ever more seldom.
+Sage answers some pages of 200 rows with 504. What is asked for then is decided by `page_sizes` and `parts`; whoever
+asked gets one answer all the same, so that pages keep their places.
 """
 
 from __future__ import annotations
 
+import datetime as dt
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,14 +15,17 @@ from typing import Any, Final, NamedTuple
 
 from source_sage.asking import Ask, Reader
 from source_sage.leaving import Leaving
+from source_sage.page_sizes import PageSizes, SmallerPages
 from source_sage.pages import Envelope
+from source_sage.parts import Part, Parts
 from source_sage.records import Records
 from source_sage.task import Task
 from source_sage.transport import TRIES, Answer, NoGoodAnswer, NotSagesWord
 
+logger = logging.getLogger("airbyte.source-sage")
+
 TRIES_BEFORE_SHRINKING: Final = 3
 SMALLEST_PAGE: Final = 25
-MOST_PATIENCE: Final = 64
 
 
 class Item(NamedTuple):
@@ -52,6 +56,16 @@ Page = tuple[Envelope, Taken]
 Then = Callable[[Answer[Page]], None]
 
 
+@dataclass(eq=False)
+class _Wanted:
+    """A page that somebody waits for."""
+
+    params: Mapping[str, str]
+    parts: Parts[Answer[Page]]
+    then: Then
+    gone_since: str | None
+
+
 class Paging:
     """Asks for the pages of one list.
 
@@ -67,62 +81,62 @@ class Paging:
 
     def __init__(self, task: Task, reader: Reader, leaving: Leaving) -> None:
         self._task, self._reader, self._leaving = task, reader, leaving
-        self._full = self._size = task.facts.page_size
-        self._patience, self._grows_after = 1, 0
+        self._full = task.facts.page_size
+        self._sizes = PageSizes(self._full, SMALLEST_PAGE, task.checkpoint.pages if task.checkpoint else None)
+        self._wanted: list[_Wanted] = []
         self._bytes = 0
         self.gone_since: str | None = None
         self.excess = 0
 
-    def ask(self, params: Mapping[str, str], number: int, then: Then, size: int | None = None) -> None:
+    @property
+    def smaller(self) -> SmallerPages | None:
+        """What the next sync should know of the size of pages."""
+        return self._sizes.smaller
+
+    @property
+    def waits(self) -> bool:
+        """Tell whether no other page should be begun before an answer comes."""
+        return self._sizes.waits
+
+    def ask(self, params: Mapping[str, str], number: int, then: Then) -> None:
         """Ask for a page; `then` gets its answer."""
-        size = size or self._size
-        parts = self._full // size
-        came: dict[int, Answer[Page]] = {}
-        given_up = False
+        parts: Parts[Answer[Page]] = Parts(Part(number, self._full), self._sizes)
+        self._wanted.append(_Wanted(params, parts, then, self.gone_since))
 
-        def part_came(part: int, ask: Ask[Page]) -> None:
-            nonlocal given_up
-            if given_up:
-                return
-            too_heavy = isinstance(ask.error, NoGoodAnswer) and not isinstance(ask.error, NotSagesWord)
-            if too_heavy and size // 2 >= SMALLEST_PAGE:
-                given_up = True
-                self._shrink(size // 2)
-                self.ask(params, number, then, size // 2)
-                return
-            came[part] = self._reader.result(ask)
-            if len(came) == parts:
-                self._grow()
-                page = _joined(number, [came[one] for one in range(parts)], parts)
-                self._bytes = page.size
-                then(page)
-
-        tries = TRIES_BEFORE_SHRINKING if size // 2 >= SMALLEST_PAGE else TRIES
-        gone_since = self.gone_since
-        for part in range(parts):
-            get = partial(self._get, params, (number - 1) * parts + part + 1, size, tries, gone_since)
-            self._reader.put(Ask(get, self._bytes // parts, partial(part_came, part)))
+    def wanted(self) -> Ask[Page] | None:
+        """The next question of the pages that are asked for; None if none is to be put before an answer comes."""
+        for one in self._wanted:
+            part = one.parts.next()
+            if part is not None:
+                get = partial(self._get, one.params, part, self._tries(part), one.gone_since)
+                return Ask(get, self._bytes * part.rows // self._full, partial(self._came, one, part))
+        return None
 
     def first_row(self, params: Mapping[str, str]) -> Answer[Page]:
         """Ask for a page of one row, on another thread."""
-        return self._get(params, 1, 1, TRIES, None)
+        return self._get(params, Part(1, 1), TRIES, None)
 
-    def _shrink(self, size: int) -> None:
-        if size < self._size:
-            self._size = size
-            self._patience = min(2 * self._patience, MOST_PATIENCE)
-            self._grows_after = self._patience
+    def _tries(self, part: Part) -> int:
+        if not self._sizes.can_shrink(part.rows):
+            return TRIES
+        return 1 if self._sizes.is_trial(part.rows) else TRIES_BEFORE_SHRINKING
 
-    def _grow(self) -> None:
-        if self._size < self._full:
-            self._grows_after -= 1
-            if self._grows_after < 0:
-                self._size *= 2
-                self._grows_after = self._patience
+    def _came(self, one: _Wanted, part: Part, ask: Ask[Page]) -> None:
+        """Note what came of a part: the page may be complete, or the part has to be asked for in its halves."""
+        error = ask.error
+        is_heavy = isinstance(error, NoGoodAnswer) and not isinstance(error, NotSagesWord)
+        if is_heavy and one.parts.failed(part):
+            name = f"{self._task.facts.name} of {self._task.business}"
+            logger.info("%s: no good answer for %d rows; asking for %d at a time.", name, part.rows, part.rows // 2)
+            return
+        answer = self._reader.result(ask)
+        if one.parts.worked(part, answer.taken[0], answer):
+            self._wanted.remove(one)
+            page = _joined(*one.parts.joined())
+            self._bytes = page.size
+            one.then(page)
 
-    def _get(
-        self, params: Mapping[str, str], number: int, size: int, tries: int, gone_since: str | None
-    ) -> Answer[Page]:
+    def _get(self, params: Mapping[str, str], part: Part, tries: int, gone_since: str | None) -> Answer[Page]:
         """Ask for one page, on another thread."""
         task = self._task
 
@@ -131,12 +145,13 @@ class Paging:
 
         return task.transport.get(
             task.facts.path,
-            {**params, "page": str(number), "items_per_page": str(size)},
+            {**params, "page": str(part.number), "items_per_page": str(part.rows)},
             take,
             business_id=task.business.id,
             tally=task.tally,
             list_expected=True,
             tries=tries,
+            can_be_smaller=self._sizes.can_shrink(part.rows),
         )
 
     def _taken(self, records: Sequence[Any], gone_since: str | None) -> Taken:
@@ -156,28 +171,17 @@ class Paging:
         return Taken(items, [row[self._leaving.key] for row in rows], self._task.emit(rows))
 
 
-def _joined(number: int, parts: Sequence[Answer[Page]], of: int) -> Answer[Page]:
-    """The answer of a whole page from those of its parts, of which the last may be past the end of the list."""
-    if of == 1:
-        return parts[0]
-    first = (number - 1) * of + 1
-    there = [
-        one
-        for place, one in enumerate(parts)
-        if one.taken[0].number in (None, first + place) and (place == 0 or one.taken[0].count)
-    ]
-    last = (there or parts)[-1]
-    envelopes = [one.taken[0] for one in there]
-    envelope = Envelope(
-        sum(one.count for one in envelopes),
-        hash(tuple(one.signature for one in envelopes)),
-        number if there else 0,
-        last.taken[0].total,
-        last.taken[0].has_next,
-    )
+def _joined(envelope: Envelope, parts: Sequence[Answer[Page]]) -> Answer[Page]:
+    """The answer of a whole page from those of its parts."""
+    if len(parts) == 1:
+        (one,) = parts
+        return Answer((envelope, one.taken[1]), one.moment, one.took, one.size)
     taken = Taken(
-        [item for one in there for item in one.taken[1].items],
-        [key for one in there for key in one.taken[1].leaving],
-        [records for one in there for records in one.taken[1].records],
+        [item for one in parts for item in one.taken[1].items],
+        [key for one in parts for key in one.taken[1].leaving],
+        [records for one in parts for records in one.taken[1].records],
     )
-    return Answer((envelope, taken), last.moment, max(one.took for one in parts), sum(one.size for one in parts))
+    # As if it had been under way all the time: what was changed between two parts was changed while it was read.
+    moment = max(one.moment for one in parts)
+    began = min(one.moment - dt.timedelta(seconds=one.took) for one in parts)
+    return Answer((envelope, taken), moment, (moment - began).total_seconds(), sum(one.size for one in parts))

@@ -268,7 +268,8 @@ class Slice:
 
     @property
     def _same_total(self) -> bool:
-        return all(total == self.first_total for total in self.pages.totals if total != UNKNOWN)
+        totals = self.pages.totals
+        return not self.pages.torn and all(total == self.first_total for total in totals if total != UNKNOWN)
 
     def is_untouched(self, touched: Touched) -> bool:
         """Tell whether it stood still, and no row of it was touched; without a `$total` to trust, no row at all.
@@ -324,8 +325,8 @@ class Slice:
         return self.emitted.common(keys) + self._others.common(keys)
 
     def doubtful(self) -> Iterator[int]:
-        """The pages to look at first: those that came short, and those beside which `$total` changed."""
-        numbers = set(self.pages.short)
+        """The pages to look at first: those that came short, and those in or beside which `$total` changed."""
+        numbers = {*self.pages.short, *self.pages.torn}
         known = [(number, total) for number, total in enumerate(self.pages.totals, 1) if total != UNKNOWN]
         for (one, before), (other, after) in itertools.pairwise(known):
             if before != after:

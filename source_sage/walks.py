@@ -190,13 +190,15 @@ class ListReader(Reader):
 
     def wanted(self) -> Ask[Any] | None:
         """What is waited for, then the pages of the slices in their order."""
-        if ask := super().wanted():
+        if ask := super().wanted() or self._paging.wanted():
             return ask
+        if self._paging.waits:
+            return None
         for one in self._open:
             number = one.pages.wanted()
             if number is not None:
                 self._paging.ask(one.params, number, partial(self._take, one, number))
-                return super().wanted()
+                return self._paging.wanted()
         return None
 
     def _page(self, params: Mapping[str, str], number: int) -> Steps[Answer[Page]]:
@@ -323,13 +325,16 @@ class ListReader(Reader):
         """Leave a checkpoint of a whole reading that is under way."""
         assert self._whole is not None
         checkpoint = self._old.reading(self._whole) if self._old else Checkpoint(whole=self._whole)
-        self._task.hand_on(Batch(checkpoint=checkpoint))
+        self._save(checkpoint)
 
     def _reach_the_end(self) -> None:
         """Leave the checkpoint of all that was to be read."""
         reached = (self._began or self._task.clock.now()) - OVERLAP
         watermark = utc_text(min(reached, self._reached or reached))
-        self._task.hand_on(Batch(checkpoint=Checkpoint.for_window(self._task.window, watermark)))
+        self._save(Checkpoint.for_window(self._task.window, watermark))
+
+    def _save(self, checkpoint: Checkpoint) -> None:
+        self._task.hand_on(Batch(checkpoint=checkpoint.asking(self._paging.smaller)))
 
 
 def deletions(since: dt.datetime, earliest: str | None = None) -> dict[str, str]:

@@ -242,8 +242,10 @@ def test_the_figures_are_the_package_s() -> None:
     assert f"renewed {tokens.LEEWAY_SECONDS:.0f} seconds before it dies" in agents
     assert f"tried once more after {NUMBERS[int(tokens.PAUSE_AFTER_LOST_ANSWER_SECONDS)]} seconds" in agents
     assert f"not used for {tokens.GRANT_LIFE.days} days dies" in users
-    assert f"After {NUMBERS[paging.TRIES_BEFORE_SHRINKING]} failures a page is asked for in halves" in agents
-    assert f"down to {paging.SMALLEST_PAGE} rows; {NUMBERS[transport.TRIES]} end the stream" in agents
+    statuses = ", ".join(map(str, sorted(transport.OUT_OF_TIME)))
+    assert f"After {statuses} or no answer in time a page is asked for in halves at once" in agents
+    assert f"else after {NUMBERS[paging.TRIES_BEFORE_SHRINKING]} failures" in agents
+    assert f"down to {paging.SMALLEST_PAGE} rows (`page_sizes`); {NUMBERS[transport.TRIES]} end the stream" in agents
     assert f"A try takes {transport.REQUEST_SECONDS:.0f} seconds at most" in agents
     assert f"cut off at {transport.LARGEST_PAGE_BYTES >> 20} MB, an error at 1 MB" in agents
     assert f"more than {NUMBERS[int(pace.LONGEST_OBEYED_SECONDS) // 60]} minutes, the sync ends" in users

@@ -220,6 +220,20 @@ def heavy(size: int, code: int = 504) -> Action:
     return Heavy(size, code)
 
 
+def wrong_total(more: int) -> Action:
+    """`$total` tells of so many rows more than there are."""
+
+    def change(answer: Response) -> Response:
+        envelope = orjson.loads(bytes(answer.body)) if answer.status_code == 200 else None
+        if not isinstance(envelope, dict) or envelope.get("$total") is None:
+            return answer
+        envelope["$total"] += more
+        body = orjson.dumps(envelope)
+        return Response(body, answer.status_code, dict(answer.headers) | {"content-length": str(len(body))})
+
+    return Spoiled("wrong total", change)
+
+
 def wrong_business(key: str = "0" * 32) -> Action:
     """The X-Business header of the answer names another business."""
 
