@@ -26,7 +26,7 @@ EVERY_STREAM = {
     )
 }
 LISTS = [name for name, facts in EVERY_STREAM.items() if facts.class_name.endswith("ListReading")]
-# A company in Britain does not have these; API.md, 1.10.
+# A company in Britain does not have these; docs/sage-api.md#plans-countries-roles.
 FRENCH = {"business_activity_types", "legal_form_types"}
 BRITISH_LISTS = [name for name in LISTS if name not in FRENCH]
 CHANGING = [name for name in BRITISH_LISTS if EVERY_STREAM[name].changes]

@@ -20,7 +20,8 @@ from source_sage.streams import every_stream
 TARGET = Path(__file__).parent.parent / "source_sage" / "rights.yaml"
 HEAD = """\
 # Which plans, countries and roles Sage gives a list to; a list that no line names is open to all of them.
-# Made by scripts/make_rights.py from what Sage says of each list (API.md, 1.10). A line's facts:
+# Made by scripts/make_rights.py from what Sage says of each list (docs/sage-api.md#plans-countries-roles).
+# The facts of a line:
 #   plans        the list is part of these plans alone
 #   countries    Sage offers it in these countries alone
 #   areas        the user must have a role in one of these areas

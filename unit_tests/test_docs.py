@@ -258,8 +258,9 @@ def test_the_figures_are_the_package_s() -> None:
 def test_what_plays_the_unknown_exists() -> None:
     names = {field.name for field in dataclasses.fields(Settings)} | {name for name in dir(faults) if name[0] != "_"}
     names |= {path.name for folder in ("unit_tests", "integration_tests") for path in (ROOT / folder).glob("test_*.py")}
-    rows = table(section(AGENTS, "## What is not known about Sage *(names tested)*"))
-    assert {one for row in rows for one in code(row[2])} <= names
+    known = (ROOT / "docs/sage-api.md").read_text(encoding="utf-8")
+    tables = section(known, "## What is not known"), section(AGENTS, "## What is not known about Sage *(names tested)*")
+    assert {one for text in tables for row in table(text) for one in code(row[2])} <= names
 
 
 def test_every_file_and_command_that_is_named_exists() -> None:
