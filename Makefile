@@ -52,8 +52,9 @@ SCALE ?= 1
 bench: .venv/installed .venv-bench-chart/installed .venv-bench-dlt/installed .venv-bench-singer/installed
 	.venv-bench-chart/bin/python -m benchmarks --rounds $(ROUNDS) --scale $(SCALE)
 
-# Tables and diagrams of docs/, from the manifest and the schemas.
+# Schemas and rights of docs/sage-lists.json and the manifest; tables and diagrams of docs/ of these.
 docs: .venv/installed
+	$(BIN)/python -m scripts.make_schemas
 	$(BIN)/python scripts/make_docs.py
 
 # The image, built and run by a container engine that the tests start: root, and Debian's docker.io and debootstrap.

@@ -67,18 +67,18 @@ def page_size(rows: int) -> Iterator[None]:
     Slices shrink with them: all holds as many pages as in a company of the full size.
     """
     entries = [stream for entry in streams.manifest()["streams"] for stream in entry.get("streams", [entry])]
-    strategies = [entry["retriever"]["paginator"]["pagination_strategy"] for entry in entries]
-    full = strategies[0]["page_size"]
+    retrievers = [entry["retriever"] for entry in entries]
+    full = retrievers[0]["page_size"]
     real = {(module, name): getattr(module, name) for module, name in BY_ROWS}
-    for strategy in strategies:
-        strategy["page_size"] = rows
+    for retriever in retrievers:
+        retriever["page_size"] = rows
     for (module, name), value in real.items():
         setattr(module, name, value * rows // full)
     try:
         yield
     finally:
-        for strategy in strategies:
-            strategy["page_size"] = full
+        for retriever in retrievers:
+            retriever["page_size"] = full
         for (module, name), value in real.items():
             setattr(module, name, value)
 

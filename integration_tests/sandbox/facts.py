@@ -1,4 +1,4 @@
-"""What is known about Sage's lists: parameters, plans, roles, fields. Read once from `resources.json`."""
+"""What is known about Sage's lists: parameters, plans, roles, fields. Read once from docs/sage-lists.json."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
+
+LISTS: Final = Path(__file__).parents[2] / "docs" / "sage-lists.json"
 
 # Fields a live row shows only on request (a flag, a name), or only once it is deleted.
 ON_REQUEST: Final = {
@@ -61,7 +63,7 @@ def blank_row(fields: dict[str, str]) -> dict[str, Any]:
 
 @cache
 def _facts() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads((Path(__file__).parent / "resources.json").read_text("utf-8"))
+    loaded: dict[str, Any] = json.loads(LISTS.read_text("utf-8"))
     return loaded
 
 
@@ -85,7 +87,7 @@ def resources() -> dict[str, Resource]:
             # A contact's balance is the one on-request field whose name is an ordinary one elsewhere.
             blank={k: v for k, v in blank_row(raw["fields"]).items() if (name, k) != ("contacts", "balance")},
         )
-        for name, raw in _facts()["resources"].items()
+        for name, raw in _facts()["lists"].items()
     }
 
 
