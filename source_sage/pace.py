@@ -187,7 +187,7 @@ class Request:
 def retry_after_seconds(header: str | None, now: dt.datetime) -> float | None:
     """Read a Retry-After header: whole seconds or an HTTP date.
 
-    urllib3 reads it too, but by this machine's clock, and raises for what cannot be read.
+    By hand: urllib3 reads it by this machine's clock, takes a day for six hours, and raises for what it cannot read.
 
     Args:
         header: as it came.

@@ -1,8 +1,12 @@
 """What the code and the docs point at is there: pages, sections, modules, sources; and the seam of docs/design.md."""
 
+import ast
 import re
 import subprocess
+import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Final
 
@@ -116,3 +120,19 @@ def test_what_does_not_know_sage_does_not_speak_of_it(module: str) -> None:
     words = r"\bSage\b|X-Business|\$[a-zA-Z]"
     told = [f"{number}: {line}" for number, line in enumerate(text.splitlines(), 1) if re.search(words, line)]
     assert told == [], f"{MODULES[module]} is on the side of lists, rows, tokens and runs (docs/design.md, 'The seam')"
+
+
+# What is imported
+
+
+def test_what_the_package_imports_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    declared = {re.split(r"[^\w.-]", one)[0].lower() for one in project["dependencies"]}
+    owners = packages_distributions()
+    for path in MODULES.values():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+            names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
+            for name in {one.split(".")[0] for one in names} - sys.stdlib_module_names - {"source_sage"}:
+                of = {one.lower().replace("_", "-") for one in owners[name]}
+                assert of & declared, f"{path} imports {name}: write {of} into the dependencies of pyproject.toml"
