@@ -33,7 +33,7 @@ from starlette.responses import Response
 
 from integration_tests.harness import catalog_of, discover
 from integration_tests.sandbox import Sandbox
-from integration_tests.sandbox.faults import Action, Call
+from integration_tests.sandbox.manners.faults import Action, Call
 from source_sage.run import run
 
 TOKEN_PATH: Final = "/oauth/token"  # noqa: S105 (an address)

@@ -8,12 +8,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from .errors import json_answer
-from .faults import Call
+from ..books.singletons import USER
+from ..manners.faults import Call
+from ..manners.requestlog import Logged
+from ..wire.errors import json_answer
+from .every_request import Rim
 from .html import consent_page, problem_page
-from .requestlog import Logged
-from .rim import Rim
-from .singletons import USER
 from .state import State
 from .tokens import TokenRefused
 

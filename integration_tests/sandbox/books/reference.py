@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, Final
 
-from .wire import reference
+from ..wire.values import reference
 
 # name -> "CODE Shown as|CODE Shown as|..."; a code alone is shown as its own words.
 _CODED: Final = {

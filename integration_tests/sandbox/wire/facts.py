@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-LISTS: Final = Path(__file__).parents[2] / "docs" / "sage-lists.json"
+LISTS: Final = Path(__file__).parents[3] / "docs" / "sage-lists.json"
 
 # Fields a live row shows only on request (a flag, a name), or only once it is deleted.
 ON_REQUEST: Final = {

@@ -6,9 +6,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import lists
-from .company import Company
-from .errors import (
+from ..books.company import Company
+from ..books.singletons import USER
+from ..manners.faults import Call
+from ..manners.requestlog import Logged
+from ..wire.errors import (
     Refused,
     bad_request,
     expired_token,
@@ -18,13 +20,11 @@ from .errors import (
     refused_as,
     role_missing,
 )
-from .facts import Resource, resources
-from .faults import Call
-from .requestlog import Logged
-from .rim import Rim
-from .singletons import USER
+from ..wire.facts import Resource, resources
+from ..wire.values import parse_instant
+from . import lists
+from .every_request import Rim
 from .state import State
-from .wire import parse_instant
 
 BASE = "/v3.1"
 # These are about the user, not about a business.

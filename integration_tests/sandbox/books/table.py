@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
-from .facts import Resource
-from .wire import instant
+from ..wire.facts import Resource
+from ..wire.values import instant
 
 RowData = dict[str, Any]
 

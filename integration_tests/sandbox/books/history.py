@@ -5,16 +5,14 @@ from __future__ import annotations
 import functools
 import heapq
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from ..wire.values import day_text
+from .affairs import Affairs
 from .document_rows import RATE_ONE, Face, inverse_of
 from .documents import Document
 from .kinds import KINDS, Kind
 from .paperwork import rates_from
-from .wire import day_text
-
-if TYPE_CHECKING:
-    from .company import Company
 
 DAY: Final = 86_400
 YEARS: Final = 2 * 365
@@ -41,14 +39,19 @@ _SHARES: Final = {
 _OPENING_KIND: Final = Kind("contact_opening_balances", "sales", 1, "CONTACT_OPENING_BALANCE", "OB-")
 
 
+def first_day(end: int) -> int:
+    """The day on which a history begins that ends at that moment (seconds)."""
+    return end // DAY - YEARS
+
+
 class History:
     """Plays two years of events in order of time."""
 
-    def __init__(self, company: Company, invoices: int, end: int, sparse: bool) -> None:
-        self.company, self.invoices, self.sparse = company, invoices, sparse
-        self.rng = company.rng
+    def __init__(self, affairs: Affairs, invoices: int, end: int, sparse: bool) -> None:
+        self.affairs, self.invoices, self.sparse = affairs, invoices, sparse
+        self.rng = affairs.rng
         self.last_day = end // DAY
-        self.first_day = self.last_day - YEARS
+        self.first_day = first_day(end)
         self.end = end
         self._queue: list[tuple[int, int, Callable[[str, int], object]]] = []
         self._count = 0
@@ -63,9 +66,9 @@ class History:
             act(day_text(when // DAY), when)
         if entries is not None:
             self._fill_up(entries)
-        self.company.paperwork.fill_payment_settings()
-        self.company.banking.settle_balances()
-        for table in self.company.tables.values():
+        self.affairs.paperwork.fill_payment_settings()
+        self.affairs.banking.settle_balances()
+        for table in self.affairs.tables.values():
             table.seal()
 
     def at(self, when: int, act: Callable[[str, int], object]) -> None:
@@ -76,7 +79,7 @@ class History:
 
     def _found(self) -> None:
         """The state of the business on its first day."""
-        c, made = self.company, self.first_day * DAY + 30_000
+        c, made = self.affairs, self.first_day * DAY + 30_000
         many = self.invoices
         c.catalogue.fill_types(made)
         for kind, count in (("PRODUCT", 8), ("SERVICE", 6), ("STOCK_ITEM", 6)):
@@ -93,7 +96,7 @@ class History:
 
     def _open(self, date: str, when: int) -> None:
         """Opening balances; what the customer owed is paid within the month."""
-        c = self.company
+        c = self.affairs
         party = next(p for p in c.parties.customers.values() if p.currency == c.base)
         owed = c.journals.open_books(date, when, c.banking, party)
         row = next(iter(c.tables["contact_opening_balances"])).data
@@ -113,7 +116,7 @@ class History:
 
     def _plan(self) -> None:
         """Put everything that has a fixed time into the queue."""
-        c = self.company
+        c = self.affairs
         for kind, share in {"sales_invoice": 1.0, **_SHARES}.items():
             for when in self._moments(share):
                 if kind in KINDS:
@@ -143,7 +146,7 @@ class History:
 
     def _showcase(self) -> None:
         """One of each rare thing, so that no company lacks it by chance."""
-        c, when = self.company, (self.last_day - 40) * DAY + 40_000
+        c, when = self.affairs, (self.last_day - 40) * DAY + 40_000
 
         def show(date: str, at: int) -> None:
             party = next(p for p in c.parties.customers.values() if p.currency == c.base)
@@ -166,7 +169,7 @@ class History:
 
     def _document(self, kind_name: str, date: str, when: int) -> None:
         """A document, and what becomes of it."""
-        c, rng, kind = self.company, self.rng, KINDS[kind_name]
+        c, rng, kind = self.affairs, self.rng, KINDS[kind_name]
         draft = kind_name == "sales_invoice" and rng.random() < 0.02
         key = c.documents.create(kind_name, date, when, draft=draft)
         if draft or not kind.direction:
@@ -187,12 +190,12 @@ class History:
             self.at(later, lambda date, at: self._give_back(key, date, at))
 
     def _while_there(self, key: str, act: Callable[..., object], *args: object) -> None:
-        if key in self.company.documents.by_id:
+        if key in self.affairs.documents.by_id:
             act(*args)
 
     def _pay(self, key: str, date: str, when: int, part: bool) -> None:
         """Pay it, or half of it; now and then too much; now and then the payment was a mistake."""
-        c = self.company
+        c = self.affairs
         document = c.documents.by_id.get(key)
         if document is None or document.outstanding <= 0:
             return
@@ -208,7 +211,7 @@ class History:
 
     def _give_back(self, key: str, date: str, when: int) -> None:
         """A credit note: set against an invoice of the same contact, or paid out."""
-        c = self.company
+        c = self.affairs
         note = c.documents.by_id.get(key)
         if note is None or note.outstanding <= 0:
             return
@@ -222,7 +225,7 @@ class History:
 
     def _fill_up(self, entries: int) -> None:
         """Journals until the ledger has exactly so many entries."""
-        ledger, c = self.company.tables["ledger_entries"], self.company
+        ledger, c = self.affairs.tables["ledger_entries"], self.affairs
         while (missing := entries - len(ledger)) > 0:
             size = min(20, missing)
             if missing - size == 1:

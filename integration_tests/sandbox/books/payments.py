@@ -6,14 +6,14 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from .books import Leg
+from ..wire.facts import filled
+from ..wire.values import Reference, divided, hex_id, instant, money, reference
 from .chart import Account
 from .document_rows import RATE_ONE, inverse_of, rate_text
 from .documents import Document, Documents
-from .facts import filled
+from .ledger import Leg
 from .reference import coded, currency
 from .table import Table
-from .wire import Reference, divided, hex_id, instant, money, reference
 
 
 @dataclass

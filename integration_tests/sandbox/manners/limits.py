@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections import defaultdict, deque
 
-from .clock import Clock
-from .errors import Refused
-from .settings import Settings
-from .wire import http_date
+from ..clock import Clock
+from ..settings import Settings
+from ..wire.errors import Refused
+from ..wire.values import http_date
 
 
 class Limits:

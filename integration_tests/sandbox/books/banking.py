@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from typing import Any, Final
 
-from .books import Books, Leg
+from ..wire.facts import filled
+from ..wire.values import Reference, day_number, hex_id, money, reference
 from .chart import Account
-from .facts import filled
+from .ledger import Books, Leg
 from .reference import coded
 from .table import Table
-from .wire import Reference, day_number, hex_id, money, reference
 
 _KINDS: Final = {
     "BANK_CURRENT": ("CURRENT", "Current account"),

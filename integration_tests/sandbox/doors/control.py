@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from .company import Company
-from .errors import json_answer
-from .faults import ACTIONS, Fault
+from ..books.company import Company
+from ..manners.faults import ACTIONS, Fault
+from ..wire.errors import json_answer
 from .html import front_page
 from .state import State
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 from starlette.responses import Response
 
-from .errors import Refused
-from .faults import Call
-from .raw import NoAnswer
-from .requestlog import Logged
-from .wire import http_date
+from ..manners.faults import Call
+from ..manners.raw import NoAnswer
+from ..manners.requestlog import Logged
+from ..wire.errors import Refused
+from ..wire.values import http_date
 
 if TYPE_CHECKING:
     from .state import State

@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import NamedTuple
 
+from ..wire.values import Reference, day_number, hex_id, money, reference, tidy_zero
 from .chart import Account, Chart, TaxRate
 from .reference import coded
 from .table import Table
-from .wire import Reference, day_number, hex_id, money, reference, tidy_zero
 
 
 class Leg(NamedTuple):

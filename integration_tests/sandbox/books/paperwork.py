@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 from typing import Any, Final
 
-from .books import Books
+from ..wire.values import Reference, day_number, guid, hex_id, instant, money, reference
 from .document_rows import inverse_of, rate_text
+from .ledger import Books
 from .reference import coded, currency
 from .table import Table
-from .wire import Reference, day_number, guid, hex_id, instant, money, reference
 
 # Units of each currency for one pound, in 1e-10. Not today's rates: any will do, if they do not change.
 _PER_POUND: Final = {

@@ -6,11 +6,11 @@ import random
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ..wire.facts import filled
+from ..wire.values import Reference, hex_id, reference
 from .chart import Chart
-from .facts import filled
 from .reference import coded, country, currency
 from .table import Table
-from .wire import Reference, hex_id, reference
 
 _TRADES: Final = "Bakery|Joinery|Motors|Textiles|Software|Garden Centre|Print|Catering|Electrical|Books|Dairy|Optics"
 _PLACES: Final = "Ashdown|Brookfield|Carrick|Dunmore|Elmswood|Fairhaven|Glenview|Harrow|Inverleith|Kilbride|Larkhill"

@@ -10,9 +10,9 @@ from typing import Any
 
 import orjson
 
-from .clock import Clock
-from .settings import Settings
-from .wire import guid, hex_id, instant
+from ..clock import Clock
+from ..settings import Settings
+from ..wire.values import guid, hex_id, instant
 
 
 class TokenRefused(Exception):

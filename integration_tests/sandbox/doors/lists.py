@@ -10,13 +10,13 @@ from urllib.parse import urlencode
 
 import orjson
 
+from ..books.company import Company
+from ..books.table import Row, RowData, Table, Tombstone
+from ..settings import Settings
+from ..wire.errors import bad_request
+from ..wire.facts import Resource
+from ..wire.values import parse_instant
 from . import extras
-from .company import Company
-from .errors import bad_request
-from .facts import Resource
-from .settings import Settings
-from .table import Row, RowData, Table, Tombstone
-from .wire import parse_instant
 
 Params = dict[str, str]
 ATTACHMENT_DELETIONS_SINCE: Final = "2019-06-12T00:00:00Z"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from .clock import Clock
-from .company import Company
-from .faults import Faults
-from .limits import Limits
-from .requestlog import Logged
-from .settings import Settings
+from ..books.company import Company
+from ..clock import Clock
+from ..manners.faults import Faults
+from ..manners.limits import Limits
+from ..manners.requestlog import Logged
+from ..settings import Settings
 from .tokens import Tokens
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .company import Company
-from .table import RowData
-from .wire import day_number, money
+from ..books.company import Company
+from ..books.table import RowData
+from ..wire.values import day_number, money
 
 Adder = Callable[[RowData], RowData]
 

@@ -1,4 +1,4 @@
-"""One business of the sandbox: everything it has, and how tests and the control address change it."""
+"""One business of the sandbox, and how tests and the control address change it."""
 
 from __future__ import annotations
 
@@ -10,26 +10,16 @@ from typing import Any, Final, TypeVar, cast
 
 import orjson
 
-from .banking import Banking
-from .books import Books
-from .catalogue import Catalogue
-from .chart import Chart, fill_chart
-from .clock import Clock
-from .documents import Documents
-from .facts import resources
-from .history import ENTRIES_PER_INVOICE, INVOICES, History
-from .journals import Journals
+from ..clock import Clock
+from ..settings import Settings
+from ..wire.facts import resources
+from ..wire.values import day_text, guid, hex_id, parse_instant, reference
+from .affairs import Affairs
+from .history import ENTRIES_PER_INVOICE, INVOICES, History, first_day
 from .kinds import KIND_OF_LIST
-from .paperwork import Paperwork, fill_rates
-from .parties import Parties
-from .payments import Payments
-from .reference import coded_lists
-from .settings import Settings
-from .singletons import AREAS, PLAN_IDS, business_row, settings_objects
-from .table import RowData, Table
-from .wire import day_text, guid, hex_id, parse_instant, reference
+from .singletons import AREAS, PLAN_IDS, business_row
+from .table import RowData
 
-BASE_CURRENCY: Final = {"GB": "GBP", "IE": "EUR", "CA": "CAD"}
 # What follows from something else and cannot be made or deleted by itself.
 DERIVED: Final = {"transactions", "ledger_entries", "unallocated_artefacts", "businesses"}
 _NAMES: Final = ("Juniper & Pike Ltd", "Saltmarsh Joinery", "Northgate Bikes", "Marigold Foods", "Tern Optics")
@@ -51,7 +41,7 @@ def _guarded(method: F) -> F:
     return cast(F, guarded)
 
 
-class Company:
+class Company(Affairs):
     """A business. Changes keep the books balanced; times come from the sandbox's clock."""
 
     def __init__(
@@ -70,7 +60,6 @@ class Company:
         # Not for secrets: the same seed must give the same company.
         self.rng = random.Random(f"{seed}/{number}")  # noqa: S311
         self.settings, self.clock, self.lock = settings, clock, lock
-        self.plan, self.country, self.base = plan, country, BASE_CURRENCY[country]
         self.id = hex_id(self.rng)
         self.name = _NAMES[number % len(_NAMES)] + (f" {number + 1}" if number >= len(_NAMES) else "")
         self.subscription_active, self.subscription_status = True, "active"
@@ -78,29 +67,9 @@ class Company:
         self.roles: dict[str, str] = dict.fromkeys(AREAS, "Full Access")
         self.tells_roles = True
 
-        self.tables = {name: Table(r) for name, r in resources().items() if r.is_list and name != "businesses"}
-        for name, rows in coded_lists().items():
-            for row in rows:
-                self.tables[name].add(row)
+        super().__init__(self.rng, plan, country, first_day(end))
         invoices = INVOICES[size] if isinstance(size, str) else max(10, size // ENTRIES_PER_INVOICE)
-        history = History(self, invoices, end, sparse=invoices < 100)
-        self.first_date = day_text(history.first_day)
-        self.made = history.first_day * 86_400
-        self.chart = Chart(country, self.rng)
-        fill_chart(self.chart, self.tables, country, self.rng, self.made)
-        fill_rates(self.tables, self.base, self.made)
-        self.books = Books(self.tables, self.chart, self.rng)
-        self.parties = Parties(self.tables, self.chart, country, self.base, self.rng)
-        self.catalogue = Catalogue(self.tables, self.chart, self.rng)
-        self.documents = Documents(self.tables, self.books, self.parties, self.catalogue, self.rng)
-        self.banking = Banking(self.tables, self.books, self.rng)
-        self.banking.open_accounts(self.made)
-        self.payments = Payments(self.tables, self.documents, self.banking.accounts, self.rng)
-        self.journals = Journals(self.tables, self.books, self.rng)
-        self.paperwork = Paperwork(self.tables, self.books, self.rng)
-        bank = self.banking.accounts[0][1]
-        self.singletons = settings_objects(self.chart, country, self.base, bank, self.first_date, self.made)
-        history.play(size if isinstance(size, int) else None)
+        History(self, invoices, end, sparse=invoices < 100).play(size if isinstance(size, int) else None)
 
     def wish(
         self,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from ..wire.facts import filled
+from ..wire.values import Reference, hex_id, money, reference
 from .banking import Banking
-from .books import Books, Leg
-from .facts import filled
+from .ledger import Books, Leg
 from .parties import Party
 from .reference import coded, currency
 from .table import Table
-from .wire import Reference, hex_id, money, reference
 
 
 class Journals:

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final, TypeVar
 
-from .books import Books, Leg
+from ..wire.values import Reference, hex_id, money, reference
 from .catalogue import Catalogue
 from .chart import TaxRate
 from .document_rows import RATE_ONE, Face, Line, document_row, quick_row, settlement
 from .kinds import KINDS
+from .ledger import Books, Leg
 from .parties import Parties, Party
 from .reference import coded
 from .table import Table
-from .wire import Reference, hex_id, money, reference
 
 T = TypeVar("T")
 

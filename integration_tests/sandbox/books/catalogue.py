@@ -6,11 +6,11 @@ import random
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ..wire.facts import filled
+from ..wire.values import Reference, hex_id, instant, instant_ms, money, reference
 from .chart import Account, Chart
-from .facts import filled
 from .reference import coded
 from .table import Table
-from .wire import Reference, hex_id, instant, instant_ms, money, reference
 
 _GOODS: Final = "Oak shelf|Desk lamp|Cotton apron|Steel hinge|Ceramic mug|Canvas bag|Copper kettle|Garden fork|Ink pad"
 _WORK: Final = "Installation|Bookkeeping|Consulting|Repair|Training|Survey|Delivery|Design"

@@ -6,13 +6,13 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
+from ..wire.facts import filled
+from ..wire.values import Reference, day_number, day_text, divided, hex_id, money
 from .catalogue import Item
 from .chart import Account, TaxRate
-from .facts import filled
 from .kinds import Kind
 from .parties import Party
 from .reference import coded, country, currency
-from .wire import Reference, day_number, day_text, divided, hex_id, money
 
 RATE_ONE = 10**10
 """Exchange rates are whole numbers of 1e-10, so that sums stay exact."""

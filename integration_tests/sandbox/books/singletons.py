@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ..wire.facts import filled, resources
+from ..wire.values import Reference, instant
 from .chart import Chart
-from .facts import filled, resources
 from .reference import coded, coded_lists, country, currency
-from .wire import Reference, instant
 
 AREAS: Final = (
     "Sales",

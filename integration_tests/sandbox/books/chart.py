@@ -6,9 +6,9 @@ import random
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ..wire.values import Reference, hex_id, reference
 from .reference import coded, country
 from .table import Table
-from .wire import Reference, hex_id, reference
 
 # nominal code, type, control name (or -), name. The classification follows from the type.
 _ACCOUNTS: Final = """

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 from starlette.responses import Response
 
-from .errors import refused_as
+from ..wire.errors import refused_as
 from .raw import HalfAnswer, NoAnswer
 
 if TYPE_CHECKING:
-    from .company import Company
+    from ..books.company import Company
 
 PageHook = Callable[[str, int, "Company"], object]
 
