@@ -55,7 +55,7 @@ bench: .venv/installed .venv-bench-chart/installed .venv-bench-dlt/installed .ve
 # Schemas and rights of docs/sage-lists.json and the manifest; tables and diagrams of docs/ of these.
 docs: .venv/installed
 	$(BIN)/python -m scripts.make_schemas
-	$(BIN)/python scripts/make_docs.py
+	$(BIN)/python -m scripts.make_docs
 
 # The image, built and run by a container engine that the tests start: root, and Debian's docker.io and debootstrap.
 image-test: .venv/installed .venv-demo/installed
