@@ -171,7 +171,7 @@ def test_the_manifest_holds_what_is_read_and_nothing_else() -> None:
     assert told == KEYS, "source_sage/manifest.yaml: a key that nobody reads, or one that is not here"
     assert set(handler) == {"type", "response_filters"}
     facts = {name for entry in entries() for name in entry["retriever"]} - {"type", "$parameters"}
-    assert facts <= StreamFacts.model_fields.keys()
+    assert facts <= StreamFacts.model_fields.keys(), "source_sage/manifest.yaml: a fact that nobody reads"
     assert StreamFacts.model_fields.keys() - facts == {"primary_key"}, "a fact that no stream has"
 
 
