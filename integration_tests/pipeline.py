@@ -10,7 +10,7 @@ from typing import Any
 
 from integration_tests.harness import Destination, EveryRow, Message, Output, Row, catalog_of, discover, run
 from integration_tests.sandbox import Company, Sandbox
-from integration_tests.sandbox.requestlog import Logged
+from integration_tests.sandbox.manners.requestlog import Logged
 from integration_tests.test_streams import EVERY_STREAM, unequal
 from source_sage import cuts, proofs, reading, streams, walks
 from source_sage.clock import Clock

@@ -13,7 +13,7 @@ import pytest
 from integration_tests.harness import run
 from integration_tests.pipeline import SandboxClock
 from integration_tests.sandbox import Sandbox, faults
-from integration_tests.sandbox.requestlog import Logged
+from integration_tests.sandbox.manners.requestlog import Logged
 from source_sage.limits import Limits
 from source_sage.pace import Pace
 from source_sage.report import Tally

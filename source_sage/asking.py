@@ -102,7 +102,7 @@ class Reader:
         """
         if isinstance(ask.error, ListRefused) and self.was_given:
             raise transient_error(
-                f"Sage gave a part of this list and then refused the rest ({ask.error.reason}). What was read so far "
+                f"A part of this list came, and then the rest was refused ({ask.error.reason}). What was read so far "
                 f"is saved, and the next sync asks again. If it repeats: {ask.error.message}"
             ) from ask.error
         if ask.error is not None:

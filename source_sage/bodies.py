@@ -41,7 +41,7 @@ def data_code(content: bytes) -> str | None:
     """Sage's `$dataCode` of an error.
 
     Args:
-        content: the body as it came: Sage's is a JSON array of errors, perhaps a single one (API.md, 1.8).
+        content: the body as it came: Sage's is a JSON array of errors, perhaps a single one (docs/sage-api.md#errors).
 
     Returns:
         None if the body is none of Sage's: a gateway's page, another kind of JSON, half an answer.

@@ -1,6 +1,6 @@
 """What the user's form means: the rules that JSON Schema cannot say, and the addresses that follow from it.
 
-Source of the addresses: Sage's authentication guide (API.md, 1.2) and DESIGN.md, section 2.
+Source of the addresses: docs/sage-api.md#addresses.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Where a long list is cut into slices of accounting date. Pure: knows no sockets.
 
-Slices are cut from the oldest date on, each by the first page of what it might be: its `$total` tells whether it fits,
+Slices are cut from the oldest date on, each by the first page of what it might be: its total tells whether it fits,
 and if so it is the slice's first page. How many days hold as many rows as are wanted is reckoned from those before.
 What is left of a list whose counts cannot be is one slice.
 A first slice open at its beginning and a last one open at its end hold what is dated long ago or far ahead.
@@ -129,7 +129,7 @@ class Cutter:
         """Note the first page of what was proposed; tells whether it is a slice. One day is one, however long.
 
         Args:
-            rows: its `$total`.
+            rows: its total.
             days: the dates on it.
             limit: how many rows a slice may hold.
         """

@@ -1,6 +1,6 @@
-"""Lines: flat rows made of a nested field of rows already read, at no request. Pure: knows no Sage.
+"""Lines: flat rows made of a nested field of rows already read, at no request. Pure.
 
-A destination keeps rows by key, so a line that an edit took away would stay there for ever; Sage does not tell of it,
+A destination keeps rows by key, so a line that an edit took away would stay there for ever; nothing tells of it,
 and to remember all lines would make the state as large as the books. Hence the whole set of a parent's lines comes
 again whenever the parent comes, and each line says of which state of its parent it is: `updated_at` is the parent's,
 `read_at` tells two readings of one second apart. A parent that is gone, or has no lines left, leaves one row of its
@@ -124,6 +124,6 @@ def _lines(items: Any, head: Row, odd: _Unconverted | None) -> Iterator[Row]:
 
 
 def _key(line_id: Any, position: int, seen: set[str]) -> str:
-    """The line's id; made unique by its position where Sage gives none, or one twice, so that no line hides another."""
+    """The line's id; made unique by its position where there is none, or one twice, so that no line hides another."""
     key = "" if line_id is None else str(line_id)
     return key if key and key not in seen else f"{key}#{position}"

@@ -1,9 +1,9 @@
 """Pages: which ones of a list to ask for, and when all are there. Pure: knows no sockets.
 
-Sage numbers its pages from 1, and a page past the end is the last page again (API.md, 1.5), so "until empty" never
-ends. The first answer tells how many pages there are; the others may be answered in any order. Where `$next`, `$total`
-and the length of a page disagree about the end, one page more is asked for: new rows mean that the list goes on, and
-a repetition that this was its end, whatever `$total` says.
+Sage numbers its pages from 1, and a page past the end is the last page again (docs/sage-api.md#pages), so "until empty"
+never ends. The first answer tells how many pages there are; the others may be answered in any order. Where `$next`,
+`$total` and the length of a page disagree about the end, one page more is asked for: new rows mean that the list goes
+on, and a repetition that this was its end, whatever `$total` says.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Rows: from what Sage puts on the wire to what the schema promises.
 
 Sage writes decimals as strings, now and then as numbers; empty dates as `""`; adds `$path` and `links` to every
-record (API.md, 1.9). A plan is compiled once per stream from its schema and runs over whole pages.
+record (docs/sage-api.md#values). A plan is compiled once per stream from its schema and runs over whole pages.
 
 What always holds: a number equals Sage's text digit for digit; a value that does not fit its declared type becomes
 null with one WARNING per field, and is kept as it came in the row's `unconverted_values`, under the place where it

@@ -1,12 +1,12 @@
 """Slices, and the proof that one is whole. Pure: knows no sockets.
 
 A list is read in slices: a short one, or one without dates, is a single slice; a long one is cut by accounting date.
-Sage counts pages from the front of a list that goes on changing. A row that leaves the part already read (deleted, or
+Pages are counted from the front of a list that goes on changing. A row that leaves the part already read (deleted, or
 edited to another place or out of the dates) pulls the next row over the boundary of two pages, where nobody sees it;
 as it was not changed itself, no later sync would bring it. So each slice of several pages is proven:
 
 Let `since` be earlier than anything that happened while the slice was read, and let a row be *touched* if it was
-changed or deleted after that. After the last page Sage is asked what was touched, then for the slice's `$total`, then
+changed or deleted after that. After the last page it is asked what was touched, then for the slice's total, then
 once more what was touched, to the moment of that. All rows that are not touched were in the list all the time. By now
 the slice holds `total` rows; those of them that are touched are known by their dates; the others were seen, or were
 missed. What was seen and is not touched is still there. So
@@ -16,12 +16,12 @@ missed. What was seen and is not touched is still there. So
 whatever the order of the list and of the answers, and however often a row was shown. Touched rows themselves leave
 with the answer that names them, or come with the next sync.
 
-* One page is one answer and needs no proof. Where `$total` was the same in every answer, as many rows were seen, and no
-  row inside or seen is touched, nothing was deleted either: a deletion without a new row would have changed `$total`.
+* One page is one answer and needs no proof. Where the total was the same in every answer, as many rows were seen, and
+  no row inside or seen is touched, nothing was deleted either: a deletion without a new row would have changed it.
 * A row that was changed between the two questions does not count as inside: rather one too many seems to be missed,
   and all is asked once more.
-* Where Sage cannot tell of deletions, the count proves nothing: it is read until nothing is touched meanwhile.
-* A list that cannot be asked for changes is whole if every answer gave the same `$total` and as many rows were seen.
+* Where deletions cannot be asked for, the count proves nothing: it is read until nothing is touched meanwhile.
+* A list that cannot be asked for changes is whole if every answer gave the same total and as many rows were seen.
   One row deleted and another made between two answers are not noticed there.
 """
 
@@ -48,7 +48,7 @@ class Change:
 
     Attributes:
         key: what tells it from others.
-        mark: its time of change, as Sage wrote it.
+        mark: its time of change, as it was written.
         day: its accounting date; None if it has none.
     """
 
@@ -95,7 +95,7 @@ class Touched:
         """Note rows that were deleted.
 
         Args:
-            deleted: the key of each and when that was, as Sage says it.
+            deleted: the key of each and when that was, as it was told.
             told: the same of what was told before anything was noted here; what is inside all the same was restored.
 
         Returns:
@@ -141,7 +141,7 @@ class Slice:
         done: the accounting dates that are read with it; None if it is no part of a whole reading.
 
     Attributes:
-        began: when it was first asked for, by Sage's clock; None before.
+        began: when it was first asked for, by the server's clock; None before.
         emitted: keys of the rows that left when they were seen here.
         walks: how often it was read.
         tried: somebody tried to prove it.
@@ -228,12 +228,12 @@ class Slice:
 
     @property
     def excess(self) -> int:
-        """How many rows more `$total` told of than there were; 0 where it was not the same in every answer."""
+        """How many rows more the total told of than there were; 0 where it was not the same in every answer."""
         wrong = self.pages.lied or self.pages.short
         return max(0, (self.first_total or 0) - self._rows) if wrong and self._same_total else 0
 
     def correct_totals(self, excess: int) -> None:
-        """Take back what `$total` told too much, if it is that."""
+        """Take back what the total told too much, if it is that."""
         if excess and self.excess == excess:
             self.pages.lied, self.pages.short = False, []
             self.pages.totals = array(
@@ -250,7 +250,7 @@ class Slice:
 
     @property
     def stood_still(self) -> bool:
-        """Tell whether every answer gave the same `$total`, and as many rows were seen."""
+        """Tell whether every answer gave the same total, and as many rows were seen."""
         return self._same_total and (not self.pages.trusted or self.seen == self.first_total)
 
     @property
@@ -272,7 +272,7 @@ class Slice:
         return not self.pages.torn and all(total == self.first_total for total in totals if total != UNKNOWN)
 
     def is_untouched(self, touched: Touched) -> bool:
-        """Tell whether it stood still, and no row of it was touched; without a `$total` to trust, no row at all.
+        """Tell whether it stood still, and no row of it was touched; without a total to trust, no row at all.
 
         Args:
             touched: as one answer tells it after the last page; what was known before the first is left out.
@@ -290,7 +290,7 @@ class Slice:
         """How many rows were missed, at most; `touched` and `later` together hold everything that was touched.
 
         Args:
-            total: `$total`, asked for after `touched` and before `later`.
+            total: its total, asked for after `touched` and before `later`.
             touched: what was told first, and all that was deleted.
             later: what was told last.
         """
@@ -302,7 +302,7 @@ class Slice:
         fresh = {hash_of(one.key) for one in touched.unknown(later)}
         first_touched = fresh - touched.keys.held(fresh)
         gone = self._seen_of(touched.keys) + len(self._held(first_touched))
-        # What was touched between the questions may have been outside when `$total` was told.
+        # What was touched between the questions may have been outside when the total was told.
         inside = len(surely) - len(fresh.intersection(surely)) - touched.unsure
         return total - max(0, inside) - (self.seen - gone)
 
@@ -325,7 +325,7 @@ class Slice:
         return self.emitted.common(keys) + self._others.common(keys)
 
     def doubtful(self) -> Iterator[int]:
-        """The pages to look at first: those that came short, and those in or beside which `$total` changed."""
+        """The pages to look at first: those that came short, and those in or beside which the total changed."""
         numbers = {*self.pages.short, *self.pages.torn}
         known = [(number, total) for number, total in enumerate(self.pages.totals, 1) if total != UNKNOWN]
         for (one, before), (other, after) in itertools.pairwise(known):

@@ -69,7 +69,7 @@ class Whole(_Dates):
     """A whole reading of some dates that is under way.
 
     Attributes:
-        began: when the first of its tries began, by Sage's clock (UTC); empty before its first answer.
+        began: when the first of its tries began, by the server's clock (UTC); empty before its first answer.
         done: the dates of which every row has left.
         of_changes: it reads only what was changed since the watermark, so that `done` says nothing of other rows.
     """

@@ -20,12 +20,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from source_sage.config import SageConfig
 
 PACKAGE: Final = Path(__file__).parent
+# What stands beside a stream's facts for the CDK's sake.
+OF_THE_CDK: Final = frozenset(("type", "$parameters"))
 
 
 class StreamFacts(BaseModel):
-    """What the manifest says of one stream; the manifest's head explains each fact."""
+    """What the manifest says of one stream; the manifest's head explains each fact. There are no others."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     primary_key: tuple[str, ...]
@@ -117,12 +119,5 @@ def streams_of(config: SageConfig) -> list[StreamFacts]:
 
 
 def _facts(entry: Mapping[str, Any]) -> StreamFacts:
-    retriever = entry["retriever"]
-    return StreamFacts.model_validate(
-        {
-            **retriever,
-            "primary_key": entry["primary_key"],
-            "path": retriever.get("path") or f"/{retriever['name']}",
-            "page_size": retriever["paginator"]["pagination_strategy"]["page_size"],
-        }
-    )
+    said = {name: value for name, value in entry["retriever"].items() if name not in OF_THE_CDK}
+    return StreamFacts.model_validate({"path": f"/{said['name']}", **said, "primary_key": entry["primary_key"]})

@@ -6,7 +6,7 @@ of its lines, whether or not the list's own is selected. Whatever befalls it, be
 The CDK's ConcurrentSource is not used here, for four reasons that its extension points do not reach: its queue holds
 single records (10,000 fat ones take 600 MB) where ours holds pages; it gives every failed sync the type
 `config_error`, which the platform never retries; it moves a stream's state only where a partition ends; and a
-refused partition cannot be told from a failed one (CDK.md, sections 1.6 and 3; AIRBYTE.md, 3.1).
+refused partition cannot be told from a failed one (docs/design.md#decisions).
 """
 
 from __future__ import annotations

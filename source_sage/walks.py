@@ -126,7 +126,7 @@ class ListReader(Reader):
     def _slice(self, base: Mapping[str, str], window: Window) -> Slice:
         if not self._facts.dates:
             return Slice(base, ALL_DATES, ALL_DATES, self._facts.page_size, window)
-        # A day more on each side: whether Sage counts these days in is not known (API.md, 1.7).
+        # A day more on each side: whether Sage counts these days in is not known (docs/sage-api.md#filters).
         first = window.start if "from_date" in self._inclusive else _before(window.start)
         last = window.end if "to_date" in self._inclusive else _after(window.end)
         reach = Window(first, last)

@@ -252,7 +252,7 @@ def test_any_answer_to_a_renewal_is_tokens_or_a_failure(status: int, body: bytes
 @example('{"exp": 1e400, "iat": -1e400}', "9999-12-31T23:59:59-23:59")
 def test_any_token_can_be_typed(claims: str, date: str) -> None:
     payload = base64.urlsafe_b64encode(claims.encode("utf-8", "replace")).decode().rstrip("=")
-    form = a_form(access_token=f"a.{payload}.c", refresh_token=f"a.{payload}.c", token_expiry_date=date)
+    form = a_form(access_token=f"e30.{payload}.e30", refresh_token=f"e30.{payload}.e30", token_expiry_date=date)
     SageTokens(form, TOKEN_ADDRESS, reading=True, clock=Hasty()).token_has_expired()
     SageTokens(a_form(access_token=claims), TOKEN_ADDRESS, reading=True, clock=Hasty())
 
