@@ -15,18 +15,18 @@ from functools import partial
 from typing import Any, Final
 
 from integration_tests.seeded import SeededThreads
-from source_sage.asking import Ask, Desk, Reader
-from source_sage.businesses import Business
+from source_sage.api.businesses import Business
+from source_sage.api.pages import Envelope
+from source_sage.api.transport import Answer
 from source_sage.clock import Clock, parse_utc, utc_text
 from source_sage.config import Window
-from source_sage.pages import Envelope
-from source_sage.paging import Item, Page, Taken, Then
-from source_sage.records import Records
-from source_sage.report import Tally
-from source_sage.state import Checkpoint
+from source_sage.counts import Tally
+from source_sage.lists.asking import Ask, Desk, Reader
+from source_sage.lists.paging import Item, Page, Taken, Then
+from source_sage.lists.records import Records
+from source_sage.lists.state import Checkpoint
+from source_sage.lists.task import Batch, Task
 from source_sage.streams import every_stream
-from source_sage.task import Batch, Task
-from source_sage.transport import Answer
 
 PAGE: Final = 200
 FIRST_DAY: Final = dt.date(2020, 1, 1)

@@ -17,7 +17,9 @@ import yaml
 from integration_tests.sandbox import faults
 from integration_tests.sandbox.settings import Settings
 from scripts import make_docs
-from source_sage import pace, paging, proofs, still, tokens, transport, walks
+from source_sage.api import pace, transport
+from source_sage.lists import paging, proofs, still, walks
+from source_sage.sign_in import tokens
 from source_sage.streams import PACKAGE, every_stream, manifest
 
 ROOT: Final = Path(__file__).parents[1]

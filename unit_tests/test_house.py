@@ -63,5 +63,5 @@ def test_only_these_modules_send_requests_or_listen() -> None:
     ],
 )
 def test_what_decides_knows_no_sockets_and_no_threads(module: str) -> None:
-    kept_out = {"requests", "socket", "threading", "queue", "concurrent.futures", "source_sage.transport"}
+    kept_out = {"requests", "socket", "threading", "queue", "concurrent.futures", "source_sage.api.transport"}
     assert imports(module) & kept_out == set()

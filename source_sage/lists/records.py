@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer
 
-from source_sage.rows import UNCONVERTED, Row
+from source_sage.lists.rows import UNCONVERTED, Row
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,10 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler, ResponseAction
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_sage.api.pace import Pace, retry_after_seconds
 from source_sage.bodies import data_code, kind, parsed
 from source_sage.clock import Clock
+from source_sage.counts import Tally
 from source_sage.errors import (
     CONNECTION_FAILED,
     HOST_UNKNOWN,
@@ -35,10 +37,8 @@ from source_sage.errors import (
     system_error,
     transient_error,
 )
-from source_sage.pace import Pace, retry_after_seconds
-from source_sage.report import Tally
 from source_sage.session import open_session
-from source_sage.tokens import SageTokens
+from source_sage.sign_in.tokens import SageTokens
 
 logger = logging.getLogger("airbyte.source-sage")
 

@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
+from source_sage.api.transport import Answer
 from source_sage.errors import ListRefused, transient_error
-from source_sage.transport import Answer
 
 ASKED_PER_WORKER: Final = 2
 BYTES_AT_ONCE: Final = 12_000_000

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
-from source_sage.asking import Reader, Steps
+from source_sage.api.pages import Envelope
+from source_sage.api.transport import NoGoodAnswer
 from source_sage.errors import ListRefused
-from source_sage.pages import Envelope
-from source_sage.rows import Row
-from source_sage.task import Task
-from source_sage.transport import NoGoodAnswer
+from source_sage.lists.asking import Reader, Steps
+from source_sage.lists.rows import Row
+from source_sage.lists.task import Task
 
 LEDGER_ENTRIES: Final = "/ledger_entries"
 DAY: Final = dt.timedelta(days=1)

@@ -7,9 +7,9 @@ import functools
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from source_sage.api.pages import identity
 from source_sage.config import ALL_DATES, Window
-from source_sage.pages import identity
-from source_sage.rows import REMEMBERED_TEXTS, Row, RowShaper, currency_of, moment_or_none, second_of
+from source_sage.lists.rows import REMEMBERED_TEXTS, Row, RowShaper, currency_of, moment_or_none, second_of
 from source_sage.streams import StreamFacts
 
 END_OF_TIME: Final = "9999"

@@ -13,7 +13,7 @@ from typing import Final
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_sage.businesses import Business
+from source_sage.api.businesses import Business
 from source_sage.errors import ListRefused, config_error
 
 REASONS_AT_MOST: Final = 5

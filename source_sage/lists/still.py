@@ -9,14 +9,14 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from source_sage.asking import Steps
 from source_sage.clock import parse_utc
 from source_sage.config import ALL_DATES, Window
-from source_sage.cuts import left_of
-from source_sage.slices import Slice
-from source_sage.state import Whole
-from source_sage.task import Task
-from source_sage.walks import ListReader
+from source_sage.lists.asking import Steps
+from source_sage.lists.cuts import left_of
+from source_sage.lists.slices import Slice
+from source_sage.lists.state import Whole
+from source_sage.lists.task import Task
+from source_sage.lists.walks import ListReader
 
 LATE_EDITS: Final = dt.timedelta(days=90)
 

@@ -31,10 +31,10 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_sage import stdout
 from source_sage.bodies import parsed
 from source_sage.clock import Clock, parse_utc, utc_text
-from source_sage.config_file import TOKEN_KEYS, ConfigFile, Kept
 from source_sage.errors import SIGN_IN_AGAIN, OfTheRun, config_error, system_error, transient_error
 from source_sage.secrecy import keep_secret
 from source_sage.session import TooLarge, post_form
+from source_sage.sign_in.config_file import TOKEN_KEYS, ConfigFile, Kept
 
 logger = logging.getLogger("airbyte.source-sage")
 

@@ -20,10 +20,10 @@ from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Final
 
+from source_sage.api.limits import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Limits, Sent
 from source_sage.clock import Clock, utc_text
+from source_sage.counts import Tally
 from source_sage.errors import LimitUsedUp
-from source_sage.limits import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Limits, Sent
-from source_sage.report import Tally
 
 logger = logging.getLogger("airbyte.source-sage")
 

@@ -12,13 +12,13 @@ from typing import Any, Final, NamedTuple
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_sage.api.pages import Envelope, Pages
+from source_sage.api.rights import Profile
+from source_sage.api.transport import TRIES, NoGoodAnswer, Transport
 from source_sage.config import BUSINESS_ID, SageConfig, quoted_id
+from source_sage.counts import Tally
 from source_sage.errors import ListRefused, config_error
-from source_sage.pages import Envelope, Pages
-from source_sage.report import Tally
-from source_sage.rights import Profile
 from source_sage.secrecy import visible
-from source_sage.transport import TRIES, NoGoodAnswer, Transport
 
 logger = logging.getLogger("airbyte.source-sage")
 

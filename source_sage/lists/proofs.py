@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Final
 
-from source_sage.asking import Steps
 from source_sage.clock import parse_utc
 from source_sage.config import ALL_DATES
-from source_sage.leaving import day_of
-from source_sage.paging import Item
-from source_sage.rows import second_of
-from source_sage.slices import Change, Slice, Touched
-from source_sage.task import Task
-from source_sage.walks import ListReader, deletions
+from source_sage.lists.asking import Steps
+from source_sage.lists.paging import Item
+from source_sage.lists.rows import second_of
+from source_sage.lists.rows_to_emit import day_of
+from source_sage.lists.slices import Change, Slice, Touched
+from source_sage.lists.task import Task
+from source_sage.lists.walks import ListReader, deletions
 
 # Longer than a change may take to show up while a list is read.
 LATE: Final = dt.timedelta(seconds=75)

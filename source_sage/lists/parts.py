@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Generic, NamedTuple, TypeVar
 
-from source_sage.page_sizes import PageSizes
-from source_sage.pages import Envelope
+from source_sage.api.pages import Envelope
+from source_sage.lists.page_sizes import PageSizes
 
 T = TypeVar("T")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from source_sage.asking import Reader, Steps
-from source_sage.task import Task
+from source_sage.lists.asking import Reader, Steps
+from source_sage.lists.task import Task
 
 
 class SettingsReading(Reader):

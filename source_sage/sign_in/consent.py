@@ -23,7 +23,7 @@ from source_sage.clock import Clock, utc_text
 from source_sage.config import SAGE_AUTHORIZE, Endpoints, SageConfig
 from source_sage.errors import config_error, transient_error
 from source_sage.session import post_form
-from source_sage.tokens import (
+from source_sage.sign_in.tokens import (
     CONNECT_TIMEOUT_SECONDS,
     NEVER_SENT,
     READ_TIMEOUT_SECONDS,

@@ -19,7 +19,7 @@ import re
 from collections.abc import Container, Iterable, Iterator
 from typing import Any, Final
 
-from source_sage.rows import UNCONVERTED, Row
+from source_sage.lists.rows import UNCONVERTED, Row
 from source_sage.streams import StreamFacts
 
 ALL_LINES: Final = "*"

@@ -6,7 +6,8 @@ import math
 from typing import Final
 
 from source_sage.clock import Clock
-from source_sage.report import Report, Tally
+from source_sage.counts import Tally
+from source_sage.sync.report import Report
 
 EVERY_SECONDS: Final = 30.0
 NAMED_AT_MOST: Final = 3

@@ -39,24 +39,24 @@ from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_sage.asking import ASKED_PER_WORKER, Desk, Reader, Steps, ThreadPool, Threads
-from source_sage.businesses import Business
+from source_sage.api.businesses import Business
+from source_sage.api.transport import Transport
 from source_sage.clock import Clock
 from source_sage.config import SageConfig
 from source_sage.errors import ListRefused, OfTheRun, config_error, stopped, system_error
-from source_sage.lines import lines_of
-from source_sage.outcome import Admissions, sync_failure
-from source_sage.progress import Progress
-from source_sage.records import Records
-from source_sage.report import Report
-from source_sage.rows import Row, RowShaper
+from source_sage.lists.asking import ASKED_PER_WORKER, Desk, Reader, Steps, ThreadPool, Threads
+from source_sage.lists.lines import lines_of
+from source_sage.lists.records import Records
+from source_sage.lists.rows import Row, RowShaper
+from source_sage.lists.shared_start import starts
+from source_sage.lists.state import Checkpoint, StreamState
+from source_sage.lists.task import Batch, Task
 from source_sage.secrecy import visible
-from source_sage.starts import starts
-from source_sage.state import Checkpoint, StreamState
-from source_sage.stopping import Stop
 from source_sage.streams import StreamFacts, every_stream
-from source_sage.task import Batch, Task
-from source_sage.transport import Transport
+from source_sage.sync.outcome import Admissions, sync_failure
+from source_sage.sync.progress import Progress
+from source_sage.sync.report import Report
+from source_sage.sync.stopping import Stop
 
 logger = logging.getLogger("airbyte.source-sage")
 

@@ -13,11 +13,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path
 from typing import Any, Final
 
 from airbyte_cdk.utils.yaml_loader import safe_load_yaml
 from pydantic import BaseModel, ConfigDict
+
+from source_sage.streams import PACKAGE
 
 PLANS: Final = ("Start", "Standard", "Plus")
 # docs/sage-api.md#businesses. MICRO, the partners' edition of Start, is not in Sage's tables of plans: what it lacks is
@@ -159,7 +160,7 @@ def refusals(streams: Iterable[str], profile: Profile) -> dict[str, Refusal]:
 
 @functools.cache
 def _needs() -> dict[str, list[_Needs]]:
-    entries = safe_load_yaml((Path(__file__).parent / "rights.yaml").read_text(encoding="utf-8"))
+    entries = safe_load_yaml((PACKAGE / "rights.yaml").read_text(encoding="utf-8"))
     by_stream: dict[str, list[_Needs]] = {}
     for entry in map(_Needs.model_validate, entries):
         for name in entry.streams:

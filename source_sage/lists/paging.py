@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from source_sage.asking import Ask, Reader
-from source_sage.leaving import Leaving
-from source_sage.page_sizes import PageSizes, SmallerPages
-from source_sage.pages import Envelope
-from source_sage.parts import Part, Parts
-from source_sage.records import Records
-from source_sage.task import Task
-from source_sage.transport import TRIES, Answer, NoGoodAnswer, NotSagesWord
+from source_sage.api.pages import Envelope
+from source_sage.api.transport import TRIES, Answer, NoGoodAnswer, NotSagesWord
+from source_sage.lists.asking import Ask, Reader
+from source_sage.lists.page_sizes import PageSizes, SmallerPages
+from source_sage.lists.parts import Part, Parts
+from source_sage.lists.records import Records
+from source_sage.lists.rows_to_emit import Leaving
+from source_sage.lists.task import Task
 
 logger = logging.getLogger("airbyte.source-sage")
 

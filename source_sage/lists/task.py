@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from source_sage.businesses import Business
+from source_sage.api.businesses import Business
+from source_sage.api.transport import Answer, Transport
 from source_sage.clock import Clock
 from source_sage.config import Window
-from source_sage.records import Records
-from source_sage.report import Tally
-from source_sage.rows import Row, RowShaper
-from source_sage.state import Checkpoint
+from source_sage.counts import Tally
+from source_sage.lists.records import Records
+from source_sage.lists.rows import Row, RowShaper
+from source_sage.lists.state import Checkpoint
 from source_sage.streams import StreamFacts
-from source_sage.transport import Answer, Transport
 
 
 class Emit(Protocol):

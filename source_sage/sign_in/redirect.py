@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_sage.consent import AGAIN, CALLBACK_PATH, NotTheAnswer, code_in
 from source_sage.errors import config_error
+from source_sage.sign_in.consent import AGAIN, CALLBACK_PATH, NotTheAnswer, code_in
 
 LOOPBACK: Final = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 # What `bind` says on a machine without that address.

@@ -34,9 +34,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from typing import Any, Final
 
+from source_sage.api.pages import UNKNOWN, Envelope, Pages
 from source_sage.config import ALL_DATES, Window
-from source_sage.keys import Keys, hash_of
-from source_sage.pages import UNKNOWN, Envelope, Pages
+from source_sage.lists.keys import Keys, hash_of
 
 GONE: Final = "gone"
 _UNTIMED: Final = itertools.count(1)

@@ -31,7 +31,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from source_sage.clock import parse_utc
 from source_sage.config import Window
 from source_sage.errors import config_error
-from source_sage.page_sizes import SmallerPages
+from source_sage.lists.page_sizes import SmallerPages
 
 VERSION: Final = 2
 BEFORE: Final = 1

@@ -12,19 +12,19 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from source_sage.asking import Ask, Reader, Steps
+from source_sage.api.transport import Answer
 from source_sage.clock import parse_utc, utc_text
 from source_sage.config import ALL_DATES, Window
-from source_sage.cuts import FIRST_SLICE, LONGEST_SLICE, SHORT_LIST, Cutter, merged
 from source_sage.errors import transient_error
-from source_sage.keys import Keys, hash_of
-from source_sage.leaving import Leaving, day_of
-from source_sage.paging import Page, Paging, Taken
-from source_sage.rows import UNCONVERTED, extremes
-from source_sage.slices import Slice
-from source_sage.state import Checkpoint
-from source_sage.task import Batch, Task
-from source_sage.transport import Answer
+from source_sage.lists.asking import Ask, Reader, Steps
+from source_sage.lists.cuts import FIRST_SLICE, LONGEST_SLICE, SHORT_LIST, Cutter, merged
+from source_sage.lists.keys import Keys, hash_of
+from source_sage.lists.paging import Page, Paging, Taken
+from source_sage.lists.rows import UNCONVERTED, extremes
+from source_sage.lists.rows_to_emit import Leaving, day_of
+from source_sage.lists.slices import Slice
+from source_sage.lists.state import Checkpoint
+from source_sage.lists.task import Batch, Task
 
 logger = logging.getLogger("airbyte.source-sage")
 

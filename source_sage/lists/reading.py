@@ -15,17 +15,17 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Final
 
-from source_sage.asking import Steps
+from source_sage.api.transport import Answer
 from source_sage.clock import parse_utc, utc_text
 from source_sage.config import ALL_DATES
-from source_sage.cuts import SHORT_LIST, left_of
-from source_sage.paging import Page
-from source_sage.proofs import ProvenReader, changes_of
-from source_sage.rows import second_of
-from source_sage.slices import Slice, Touched
-from source_sage.state import Whole
-from source_sage.transport import Answer
-from source_sage.walks import OVERLAP
+from source_sage.lists.asking import Steps
+from source_sage.lists.cuts import SHORT_LIST, left_of
+from source_sage.lists.paging import Page
+from source_sage.lists.proofs import ProvenReader, changes_of
+from source_sage.lists.rows import second_of
+from source_sage.lists.slices import Slice, Touched
+from source_sage.lists.state import Whole
+from source_sage.lists.walks import OVERLAP
 
 # A long list of changes is read by dates anew rather than without checkpoints if it is this part of the whole list.
 PART_WORTH_ALL: Final = 4

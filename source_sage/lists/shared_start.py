@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeVar
 
-from source_sage.cuts import days_in
-from source_sage.state import Checkpoint
+from source_sage.lists.cuts import days_in
+from source_sage.lists.state import Checkpoint
 
 Stream = TypeVar("Stream")
 
