@@ -1,4 +1,4 @@
-"""How many rows a page to ask for, where Sage cannot answer for large ones in time. Pure.
+"""How many rows a page to ask for, where the server cannot answer for large ones in time. Pure.
 
 A page that is too heavy answers 504, or nothing at all, and takes a minute to do so. So a size that failed is not asked
 for again at once: half of it is, down to `smallest`; until that has worked, one request goes and all others of the
