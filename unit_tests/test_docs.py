@@ -176,7 +176,7 @@ def texts_of(tree: ast.AST) -> Iterator[str]:
 
 def messages() -> list[str]:
     """Every text of the package and the manifest."""
-    said = [text for path in sorted(PACKAGE.glob("*.py")) for text in texts_of(ast.parse(path.read_text("utf-8")))]
+    said = [text for path in sorted(PACKAGE.rglob("*.py")) for text in texts_of(ast.parse(path.read_text("utf-8")))]
     filters = manifest()["definitions"]["error_handler"]["response_filters"]
     return [*said, *(one.get("error_message", "") for one in filters)]
 

@@ -9,7 +9,11 @@ import pytest
 from source_sage.streams import PACKAGE
 from unit_tests.test_docs import AGENTS, code, section, table
 
-MODULES: Final = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.glob("*.py"))}
+MODULES: Final = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): ast.parse(path.read_text(encoding="utf-8"))
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if path.stem != "__init__"
+}
 FLOORS: Final = {code(module)[0]: int(floor) for floor, module, _ in table(section(AGENTS, "## The house *(tested)*"))}
 
 
@@ -27,12 +31,12 @@ def imports(module: str) -> set[str]:
 
 
 def test_every_module_has_its_floor() -> None:
-    assert set(FLOORS) == set(MODULES) - {"__init__"}
+    assert set(FLOORS) == set(MODULES)
 
 
 @pytest.mark.parametrize("module", FLOORS)
 def test_a_module_imports_from_lower_floors_alone(module: str) -> None:
-    own = {match[1] for name in imports(module) if (match := re.match(r"source_sage\.(\w+)", name))}
+    own = {match[1] for name in imports(module) if (match := re.match(r"source_sage\.((?:commands\.)?\w+)", name))}
     assert [name for name in own & FLOORS.keys() if FLOORS[name] >= FLOORS[module]] == []
 
 
