@@ -108,7 +108,9 @@ SELECT
     sum(coalesce(e.credit, 0) - coalesce(e.debit, 0)) AS amount
 FROM sage_views.ledger_entries AS e
 JOIN sage_views.ledger_accounts AS a ON a.business_id = e.business_id AND a.id = e.ledger_account_id
-WHERE a.ledger_account_type_id IN ('SALES', 'OTHER_INCOME', 'DIRECT_EXPENSES', 'OVERHEADS', 'DEPRECIATION')
+WHERE a.ledger_account_type_id NOT IN (
+    'BANK', 'CURRENT_ASSETS', 'FIXED_ASSETS', 'CURRENT_LIABILITIES', 'FUTURE_LIABILITIES', 'EQUITY'
+)
 GROUP BY e.business_id, CAST(date_trunc('month', e."date") AS DATE), a.ledger_account_type
 ORDER BY e.business_id, first_of_month, kind;
 

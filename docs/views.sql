@@ -2,7 +2,7 @@
 --
 -- A view for each table, of the same name, in the schema sage_views: ask these, and no sum counts too much. Plain SQL
 -- that runs alike in DuckDB and PostgreSQL, as often as you like. `source-sage sync` makes them by itself. The tables
--- are taken from the schema sage: if yours has another name, replace `sage.`; leave out what you do not read.
+-- are taken from the schema sage_raw: if yours has another name, replace it; leave out what you do not read.
 --
 --   * Rows that are deleted are not there.
 --   * Of lines, prices and allocations only those that their document has now: an edit sends all of them again, and the
@@ -38,7 +38,7 @@ SELECT
     subscriptions,
     user_roles,
     user_permissions
-FROM sage.businesses;
+FROM sage_raw.businesses;
 
 DROP VIEW IF EXISTS sage_views.business_settings;
 CREATE VIEW sage_views.business_settings AS
@@ -62,7 +62,7 @@ SELECT
     updated_at,
     wizard_complete,
     smart_transaction_enabled
-FROM sage.business_settings;
+FROM sage_raw.business_settings;
 
 DROP VIEW IF EXISTS sage_views.financial_settings;
 CREATE VIEW sage_views.financial_settings AS
@@ -96,7 +96,7 @@ SELECT
     postponed_accounting,
     destination_vat,
     exempt_from_vat
-FROM sage.financial_settings;
+FROM sage_raw.financial_settings;
 
 DROP VIEW IF EXISTS sage_views.invoice_settings;
 CREATE VIEW sage_views.invoice_settings AS
@@ -148,7 +148,7 @@ SELECT
     customer_credit_terms,
     vendor_credit_terms,
     updated_at
-FROM sage.invoice_settings;
+FROM sage_raw.invoice_settings;
 
 DROP VIEW IF EXISTS sage_views.cis_settings;
 CREATE VIEW sage_views.cis_settings AS
@@ -161,7 +161,7 @@ SELECT
     paye_reference,
     (tax_rate ->> 'displayed_as') AS tax_rate,
     (tax_rate ->> 'id') AS tax_rate_id
-FROM sage.cis_settings;
+FROM sage_raw.cis_settings;
 
 DROP VIEW IF EXISTS sage_views.user;
 CREATE VIEW sage_views.user AS
@@ -176,7 +176,7 @@ SELECT
     initials,
     email,
     locale
-FROM sage.user;
+FROM sage_raw.user;
 
 DROP VIEW IF EXISTS sage_views.address_regions;
 CREATE VIEW sage_views.address_regions AS
@@ -186,7 +186,7 @@ SELECT
     displayed_as,
     code,
     name
-FROM sage.address_regions;
+FROM sage_raw.address_regions;
 
 DROP VIEW IF EXISTS sage_views.artefact_statuses;
 CREATE VIEW sage_views.artefact_statuses AS
@@ -194,7 +194,7 @@ SELECT
     business_id,
     id,
     displayed_as
-FROM sage.artefact_statuses;
+FROM sage_raw.artefact_statuses;
 
 DROP VIEW IF EXISTS sage_views.attachments;
 CREATE VIEW sage_views.attachments AS
@@ -216,7 +216,7 @@ SELECT
     is_public,
     created_at,
     updated_at
-FROM sage.attachments
+FROM sage_raw.attachments
 WHERE is_deleted IS NOT TRUE;
 
 DROP VIEW IF EXISTS sage_views.attachment_context_types;
@@ -225,7 +225,7 @@ SELECT
     business_id,
     id,
     displayed_as
-FROM sage.attachment_context_types;
+FROM sage_raw.attachment_context_types;
 
 DROP VIEW IF EXISTS sage_views.business_activity_types;
 CREATE VIEW sage_views.business_activity_types AS
@@ -233,7 +233,7 @@ SELECT
     business_id,
     id,
     displayed_as
-FROM sage.business_activity_types;
+FROM sage_raw.business_activity_types;
 
 DROP VIEW IF EXISTS sage_views.business_types;
 CREATE VIEW sage_views.business_types AS
@@ -243,7 +243,7 @@ SELECT
     displayed_as,
     name,
     description
-FROM sage.business_types;
+FROM sage_raw.business_types;
 
 DROP VIEW IF EXISTS sage_views.countries;
 CREATE VIEW sage_views.countries AS
@@ -251,7 +251,7 @@ SELECT
     business_id,
     id,
     displayed_as
-FROM sage.countries;
+FROM sage_raw.countries;
 
 DROP VIEW IF EXISTS sage_views.countries_of_registration;
 CREATE VIEW sage_views.countries_of_registration AS
@@ -259,7 +259,7 @@ SELECT
     business_id,
     id,
     displayed_as
-FROM sage.countries_of_registration;
+FROM sage_raw.countries_of_registration;
 
 DROP VIEW IF EXISTS sage_views.country_groups;
 CREATE VIEW sage_views.country_groups AS
@@ -267,7 +267,7 @@ SELECT
     business_id,
     id,
     displayed_as
-FROM sage.country_groups;
+FROM sage_raw.country_groups;
 
 DROP VIEW IF EXISTS sage_views.currencies;
 CREATE VIEW sage_views.currencies AS
@@ -275,7 +275,7 @@ SELECT
     business_id,
     id,
     displayed_as
-FROM sage.currencies;
+FROM sage_raw.currencies;
 
 DROP VIEW IF EXISTS sage_views.deleted_records;
 CREATE VIEW sage_views.deleted_records AS
@@ -284,7 +284,7 @@ SELECT
     id,
     stream,
     deleted_at
-FROM sage.deleted_records;
+FROM sage_raw.deleted_records;
 
 DROP VIEW IF EXISTS sage_views.eu_goods_services_types;
 CREATE VIEW sage_views.eu_goods_services_types AS
@@ -292,7 +292,7 @@ SELECT
     business_id,
     id,
     displayed_as
-FROM sage.eu_goods_services_types;
+FROM sage_raw.eu_goods_services_types;
 
 DROP VIEW IF EXISTS sage_views.legal_form_types;
 CREATE VIEW sage_views.legal_form_types AS
@@ -300,7 +300,7 @@ SELECT
     business_id,
     id,
     displayed_as
-FROM sage.legal_form_types;
+FROM sage_raw.legal_form_types;
 
 DROP VIEW IF EXISTS sage_views.payment_methods;
 CREATE VIEW sage_views.payment_methods AS
@@ -308,7 +308,7 @@ SELECT
     business_id,
     id,
     displayed_as
-FROM sage.payment_methods;
+FROM sage_raw.payment_methods;
 
 DROP VIEW IF EXISTS sage_views.quick_entry_types;
 CREATE VIEW sage_views.quick_entry_types AS
@@ -316,7 +316,7 @@ SELECT
     business_id,
     id,
     displayed_as
-FROM sage.quick_entry_types;
+FROM sage_raw.quick_entry_types;
 
 DROP VIEW IF EXISTS sage_views.transaction_types;
 CREATE VIEW sage_views.transaction_types AS
@@ -324,7 +324,7 @@ SELECT
     business_id,
     id,
     displayed_as
-FROM sage.transaction_types;
+FROM sage_raw.transaction_types;
 
 DROP VIEW IF EXISTS sage_views.analysis_type_categories;
 CREATE VIEW sage_views.analysis_type_categories AS
@@ -339,7 +339,7 @@ SELECT
     combined_id,
     (analysis_type ->> 'displayed_as') AS analysis_type,
     (analysis_type ->> 'id') AS analysis_type_id
-FROM sage.analysis_type_categories;
+FROM sage_raw.analysis_type_categories;
 
 DROP VIEW IF EXISTS sage_views.analysis_types;
 CREATE VIEW sage_views.analysis_types AS
@@ -353,7 +353,7 @@ SELECT
     analysis_type_level,
     analysis_type_categories,
     name
-FROM sage.analysis_types;
+FROM sage_raw.analysis_types;
 
 DROP VIEW IF EXISTS sage_views.bank_account_types;
 CREATE VIEW sage_views.bank_account_types AS
@@ -361,7 +361,7 @@ SELECT
     business_id,
     id,
     displayed_as
-FROM sage.bank_account_types;
+FROM sage_raw.bank_account_types;
 
 DROP VIEW IF EXISTS sage_views.bank_accounts;
 CREATE VIEW sage_views.bank_accounts AS
@@ -392,7 +392,7 @@ SELECT
     is_active,
     (currency ->> 'displayed_as') AS currency,
     (currency ->> 'id') AS currency_id
-FROM sage.bank_accounts
+FROM sage_raw.bank_accounts
 WHERE is_deleted IS NOT TRUE;
 
 DROP VIEW IF EXISTS sage_views.bank_deposits;
@@ -416,7 +416,7 @@ SELECT
     cash_amount,
     cheque_amount,
     total_amount
-FROM sage.bank_deposits
+FROM sage_raw.bank_deposits
 WHERE is_deleted IS NOT TRUE;
 
 DROP VIEW IF EXISTS sage_views.bank_opening_balances;
@@ -436,7 +436,7 @@ SELECT
     "date",
     debit,
     credit
-FROM sage.bank_opening_balances
+FROM sage_raw.bank_opening_balances
 WHERE is_deleted IS NOT TRUE;
 
 DROP VIEW IF EXISTS sage_views.bank_reconciliations;
@@ -460,7 +460,7 @@ SELECT
     balance_difference,
     (status ->> 'displayed_as') AS status,
     (status ->> 'id') AS status_id
-FROM sage.bank_reconciliations;
+FROM sage_raw.bank_reconciliations;
 
 DROP VIEW IF EXISTS sage_views.bank_transfers;
 CREATE VIEW sage_views.bank_transfers AS
@@ -483,7 +483,7 @@ SELECT
     amount,
     description,
     editable
-FROM sage.bank_transfers
+FROM sage_raw.bank_transfers
 WHERE is_deleted IS NOT TRUE;
 
 DROP VIEW IF EXISTS sage_views.business_exchange_rates;
@@ -499,7 +499,7 @@ SELECT
     (base_currency ->> 'displayed_as') AS base_currency,
     (base_currency ->> 'id') AS base_currency_id,
     (currency ->> 'displayed_as') AS currency
-FROM sage.business_exchange_rates;
+FROM sage_raw.business_exchange_rates;
 
 DROP VIEW IF EXISTS sage_views.coa_accounts;
 CREATE VIEW sage_views.coa_accounts AS
@@ -523,7 +523,7 @@ SELECT
     fixed_tax_rate,
     cis_materials,
     cis_labour
-FROM sage.coa_accounts;
+FROM sage_raw.coa_accounts;
 
 DROP VIEW IF EXISTS sage_views.coa_templates;
 CREATE VIEW sage_views.coa_templates AS
@@ -536,7 +536,7 @@ SELECT
     name,
     (country ->> 'displayed_as') AS country,
     (country ->> 'id') AS country_id
-FROM sage.coa_templates;
+FROM sage_raw.coa_templates;
 
 DROP VIEW IF EXISTS sage_views.contact_opening_balance_types;
 CREATE VIEW sage_views.contact_opening_balance_types AS
@@ -544,7 +544,7 @@ SELECT
     business_id,
     id,
     displayed_as
-FROM sage.contact_opening_balance_types;
+FROM sage_raw.contact_opening_balance_types;
 
 DROP VIEW IF EXISTS sage_views.contact_opening_balances;
 CREATE VIEW sage_views.contact_opening_balances AS
@@ -578,7 +578,7 @@ SELECT
     base_currency_tax_amount,
     base_currency_tax_breakdown,
     base_currency_total_amount
-FROM sage.contact_opening_balances
+FROM sage_raw.contact_opening_balances
 WHERE is_deleted IS NOT TRUE;
 
 DROP VIEW IF EXISTS sage_views.draft_tax_returns;
@@ -598,7 +598,7 @@ SELECT
     tax_return_type,
     tax_return_id,
     submitted_date
-FROM sage.draft_tax_returns;
+FROM sage_raw.draft_tax_returns;
 
 DROP VIEW IF EXISTS sage_views.exchange_rates;
 CREATE VIEW sage_views.exchange_rates AS
@@ -613,7 +613,7 @@ SELECT
     (base_currency ->> 'displayed_as') AS base_currency,
     (base_currency ->> 'id') AS base_currency_id,
     (currency ->> 'displayed_as') AS currency
-FROM sage.exchange_rates;
+FROM sage_raw.exchange_rates;
 
 DROP VIEW IF EXISTS sage_views.journals;
 CREATE VIEW sage_views.journals AS
@@ -635,7 +635,7 @@ SELECT
     (journal_code ->> 'id') AS journal_code_id,
     journal_lines,
     migrated
-FROM sage.journals
+FROM sage_raw.journals
 WHERE is_deleted IS NOT TRUE;
 
 DROP VIEW IF EXISTS sage_views.journal_lines;
@@ -662,7 +662,7 @@ SELECT
     journal_line_foreign_currency
 FROM (
     SELECT *, rank() OVER (PARTITION BY business_id, journal_id ORDER BY updated_at DESC, read_at DESC) AS age
-    FROM sage.journal_lines
+    FROM sage_raw.journal_lines
 ) AS aged
 WHERE age = 1 AND is_deleted IS NOT TRUE;
 
@@ -672,7 +672,7 @@ SELECT
     business_id,
     id,
     displayed_as
-FROM sage.ledger_account_classifications;
+FROM sage_raw.ledger_account_classifications;
 
 DROP VIEW IF EXISTS sage_views.ledger_account_opening_balances;
 CREATE VIEW sage_views.ledger_account_opening_balances AS
@@ -687,7 +687,7 @@ SELECT
     details,
     debit,
     credit
-FROM sage.ledger_account_opening_balances;
+FROM sage_raw.ledger_account_opening_balances;
 
 DROP VIEW IF EXISTS sage_views.ledger_account_types;
 CREATE VIEW sage_views.ledger_account_types AS
@@ -695,7 +695,7 @@ SELECT
     business_id,
     id,
     displayed_as
-FROM sage.ledger_account_types;
+FROM sage_raw.ledger_account_types;
 
 DROP VIEW IF EXISTS sage_views.ledger_accounts;
 CREATE VIEW sage_views.ledger_accounts AS
@@ -740,7 +740,7 @@ SELECT
     gifi_code,
     ui_visible,
     bank_attached
-FROM sage.ledger_accounts;
+FROM sage_raw.ledger_accounts;
 
 DROP VIEW IF EXISTS sage_views.ledger_entries;
 CREATE VIEW sage_views.ledger_entries AS
@@ -764,7 +764,7 @@ SELECT
     description,
     (journal_code ->> 'displayed_as') AS journal_code,
     (journal_code ->> 'id') AS journal_code_id
-FROM sage.ledger_entries
+FROM sage_raw.ledger_entries
 WHERE deleted IS NOT TRUE AND is_deleted IS NOT TRUE;
 
 DROP VIEW IF EXISTS sage_views.live_exchange_rates;
@@ -780,7 +780,7 @@ SELECT
     (currency ->> 'displayed_as') AS currency,
     retrieved_at,
     updated_at
-FROM sage.live_exchange_rates;
+FROM sage_raw.live_exchange_rates;
 
 DROP VIEW IF EXISTS sage_views.opening_balance_journals;
 CREATE VIEW sage_views.opening_balance_journals AS
@@ -798,7 +798,7 @@ SELECT
     "date",
     reference,
     journal_lines
-FROM sage.opening_balance_journals;
+FROM sage_raw.opening_balance_journals;
 
 DROP VIEW IF EXISTS sage_views.other_payments;
 CREATE VIEW sage_views.other_payments AS
@@ -835,7 +835,7 @@ SELECT
     deletable,
     withholding_tax_rate,
     withholding_tax_amount
-FROM sage.other_payments
+FROM sage_raw.other_payments
 WHERE is_deleted IS NOT TRUE;
 
 DROP VIEW IF EXISTS sage_views.other_payment_lines;
@@ -869,7 +869,7 @@ SELECT
     tax_recoverable
 FROM (
     SELECT *, rank() OVER (PARTITION BY business_id, other_payment_id ORDER BY updated_at DESC, read_at DESC) AS age
-    FROM sage.other_payment_lines
+    FROM sage_raw.other_payment_lines
 ) AS aged
 WHERE age = 1 AND is_deleted IS NOT TRUE;
 
@@ -943,7 +943,7 @@ SELECT
     withholding_tax_rate,
     withholding_tax_amount,
     base_currency_withholding_tax_amount
-FROM sage.purchase_credit_notes
+FROM sage_raw.purchase_credit_notes
 WHERE is_deleted IS NOT TRUE AND coalesce((status ->> 'id'), '') NOT IN ('DRAFT', 'PRO_FORMA', 'VOID');
 
 DROP VIEW IF EXISTS sage_views.purchase_credit_note_lines;
@@ -993,7 +993,7 @@ SELECT
     tax_recoverable
 FROM (
     SELECT *, rank() OVER (PARTITION BY business_id, purchase_credit_note_id ORDER BY updated_at DESC, read_at DESC) AS age
-    FROM sage.purchase_credit_note_lines
+    FROM sage_raw.purchase_credit_note_lines
 ) AS aged
 WHERE age = 1 AND is_deleted IS NOT TRUE AND coalesce((status ->> 'id'), '') NOT IN ('DRAFT', 'PRO_FORMA', 'VOID');
 
@@ -1067,7 +1067,7 @@ SELECT
     tax_reconciled,
     migrated,
     tax_calculation_method
-FROM sage.purchase_invoices
+FROM sage_raw.purchase_invoices
 WHERE is_deleted IS NOT TRUE AND coalesce((status ->> 'id'), '') NOT IN ('DRAFT', 'PRO_FORMA', 'VOID');
 
 DROP VIEW IF EXISTS sage_views.purchase_invoice_lines;
@@ -1117,7 +1117,7 @@ SELECT
     tax_recoverable
 FROM (
     SELECT *, rank() OVER (PARTITION BY business_id, purchase_invoice_id ORDER BY updated_at DESC, read_at DESC) AS age
-    FROM sage.purchase_invoice_lines
+    FROM sage_raw.purchase_invoice_lines
 ) AS aged
 WHERE age = 1 AND is_deleted IS NOT TRUE AND coalesce((status ->> 'id'), '') NOT IN ('DRAFT', 'PRO_FORMA', 'VOID');
 
@@ -1172,7 +1172,7 @@ SELECT
     gst_amount,
     pst_amount,
     tax_recoverable
-FROM sage.purchase_quick_entries
+FROM sage_raw.purchase_quick_entries
 WHERE is_deleted IS NOT TRUE AND coalesce((status ->> 'id'), '') NOT IN ('DRAFT', 'PRO_FORMA', 'VOID');
 
 DROP VIEW IF EXISTS sage_views.tax_profiles;
@@ -1192,7 +1192,7 @@ SELECT
     (tax_return_frequency ->> 'id') AS tax_return_frequency_id,
     (address_region ->> 'displayed_as') AS address_region,
     (address_region ->> 'id') AS address_region_id
-FROM sage.tax_profiles;
+FROM sage_raw.tax_profiles;
 
 DROP VIEW IF EXISTS sage_views.tax_rates;
 CREATE VIEW sage_views.tax_rates AS
@@ -1212,7 +1212,7 @@ SELECT
     deletable,
     is_combined_rate,
     component_tax_rates
-FROM sage.tax_rates;
+FROM sage_raw.tax_rates;
 
 DROP VIEW IF EXISTS sage_views.tax_return_frequencies;
 CREATE VIEW sage_views.tax_return_frequencies AS
@@ -1220,7 +1220,7 @@ SELECT
     business_id,
     id,
     displayed_as
-FROM sage.tax_return_frequencies;
+FROM sage_raw.tax_return_frequencies;
 
 DROP VIEW IF EXISTS sage_views.tax_returns;
 CREATE VIEW sage_views.tax_returns AS
@@ -1237,7 +1237,7 @@ SELECT
     paid,
     status,
     tax_return_type
-FROM sage.tax_returns;
+FROM sage_raw.tax_returns;
 
 DROP VIEW IF EXISTS sage_views.tax_schemes;
 CREATE VIEW sage_views.tax_schemes AS
@@ -1245,7 +1245,7 @@ SELECT
     business_id,
     id,
     displayed_as
-FROM sage.tax_schemes;
+FROM sage_raw.tax_schemes;
 
 DROP VIEW IF EXISTS sage_views.tax_types;
 CREATE VIEW sage_views.tax_types AS
@@ -1258,7 +1258,7 @@ SELECT
     (country ->> 'id') AS country_id,
     address_regions,
     tax_rates
-FROM sage.tax_types;
+FROM sage_raw.tax_types;
 
 DROP VIEW IF EXISTS sage_views.transactions;
 CREATE VIEW sage_views.transactions AS
@@ -1280,7 +1280,7 @@ SELECT
     (origin ->> 'id') AS origin_id,
     audit_trail_id,
     number_of_attachments
-FROM sage.transactions
+FROM sage_raw.transactions
 WHERE deleted IS NOT TRUE AND is_deleted IS NOT TRUE;
 
 DROP VIEW IF EXISTS sage_views.trial_balance;
@@ -1297,7 +1297,7 @@ SELECT
     credit,
     closing_debit,
     closing_credit
-FROM sage.trial_balance;
+FROM sage_raw.trial_balance;
 
 DROP VIEW IF EXISTS sage_views.catalog_item_types;
 CREATE VIEW sage_views.catalog_item_types AS
@@ -1305,7 +1305,7 @@ SELECT
     business_id,
     id,
     displayed_as
-FROM sage.catalog_item_types;
+FROM sage_raw.catalog_item_types;
 
 DROP VIEW IF EXISTS sage_views.product_sales_price_types;
 CREATE VIEW sage_views.product_sales_price_types AS
@@ -1317,7 +1317,7 @@ SELECT
     updated_at,
     name,
     active
-FROM sage.product_sales_price_types;
+FROM sage_raw.product_sales_price_types;
 
 DROP VIEW IF EXISTS sage_views.products;
 CREATE VIEW sage_views.products AS
@@ -1350,7 +1350,7 @@ SELECT
     active,
     (catalog_item_type ->> 'displayed_as') AS catalog_item_type,
     (catalog_item_type ->> 'id') AS catalog_item_type_id
-FROM sage.products
+FROM sage_raw.products
 WHERE is_deleted IS NOT TRUE;
 
 DROP VIEW IF EXISTS sage_views.product_prices;
@@ -1371,7 +1371,7 @@ SELECT
     (product_sales_price_type ->> 'id') AS product_sales_price_type_id
 FROM (
     SELECT *, rank() OVER (PARTITION BY business_id, product_id ORDER BY updated_at DESC, read_at DESC) AS age
-    FROM sage.product_prices
+    FROM sage_raw.product_prices
 ) AS aged
 WHERE age = 1 AND is_deleted IS NOT TRUE;
 
@@ -1385,7 +1385,7 @@ SELECT
     updated_at,
     name,
     active
-FROM sage.service_rate_types;
+FROM sage_raw.service_rate_types;
 
 DROP VIEW IF EXISTS sage_views.services;
 CREATE VIEW sage_views.services AS
@@ -1417,7 +1417,7 @@ SELECT
     active,
     cost_price,
     oss_service
-FROM sage.services
+FROM sage_raw.services
 WHERE is_deleted IS NOT TRUE;
 
 DROP VIEW IF EXISTS sage_views.service_rates;
@@ -1438,7 +1438,7 @@ SELECT
     (service_rate_type ->> 'id') AS service_rate_type_id
 FROM (
     SELECT *, rank() OVER (PARTITION BY business_id, service_id ORDER BY updated_at DESC, read_at DESC) AS age
-    FROM sage.service_rates
+    FROM sage_raw.service_rates
 ) AS aged
 WHERE age = 1 AND is_deleted IS NOT TRUE;
 
@@ -1485,7 +1485,7 @@ SELECT
     average_cost_price,
     average_cost_price_stock_value,
     cost_price_last_updated
-FROM sage.stock_items
+FROM sage_raw.stock_items
 WHERE is_deleted IS NOT TRUE;
 
 DROP VIEW IF EXISTS sage_views.stock_item_prices;
@@ -1506,7 +1506,7 @@ SELECT
     (product_sales_price_type ->> 'id') AS product_sales_price_type_id
 FROM (
     SELECT *, rank() OVER (PARTITION BY business_id, stock_item_id ORDER BY updated_at DESC, read_at DESC) AS age
-    FROM sage.stock_item_prices
+    FROM sage_raw.stock_item_prices
 ) AS aged
 WHERE age = 1 AND is_deleted IS NOT TRUE;
 
@@ -1525,7 +1525,7 @@ SELECT
     details,
     reference,
     stock_item
-FROM sage.stock_movements;
+FROM sage_raw.stock_movements;
 
 DROP VIEW IF EXISTS sage_views.address_types;
 CREATE VIEW sage_views.address_types AS
@@ -1533,7 +1533,7 @@ SELECT
     business_id,
     id,
     displayed_as
-FROM sage.address_types;
+FROM sage_raw.address_types;
 
 DROP VIEW IF EXISTS sage_views.addresses;
 CREATE VIEW sage_views.addresses AS
@@ -1560,7 +1560,7 @@ SELECT
     (country_group ->> 'displayed_as') AS country_group,
     (country_group ->> 'id') AS country_group_id,
     is_main_address
-FROM sage.addresses
+FROM sage_raw.addresses
 WHERE is_deleted IS NOT TRUE;
 
 DROP VIEW IF EXISTS sage_views.contact_allocations;
@@ -1579,7 +1579,7 @@ SELECT
     (contact ->> 'displayed_as') AS contact,
     (contact ->> 'id') AS contact_id,
     allocated_artefacts
-FROM sage.contact_allocations
+FROM sage_raw.contact_allocations
 WHERE is_deleted IS NOT TRUE;
 
 DROP VIEW IF EXISTS sage_views.contact_payments;
@@ -1617,7 +1617,7 @@ SELECT
     (tax_rate ->> 'id') AS tax_rate_id,
     payment_on_account,
     editable
-FROM sage.contact_payments
+FROM sage_raw.contact_payments
 WHERE is_deleted IS NOT TRUE;
 
 DROP VIEW IF EXISTS sage_views.contact_person_types;
@@ -1626,7 +1626,7 @@ SELECT
     business_id,
     id,
     displayed_as
-FROM sage.contact_person_types;
+FROM sage_raw.contact_person_types;
 
 DROP VIEW IF EXISTS sage_views.contact_persons;
 CREATE VIEW sage_views.contact_persons AS
@@ -1647,7 +1647,7 @@ SELECT
     (address ->> 'displayed_as') AS address,
     (address ->> 'id') AS address_id,
     is_preferred_contact
-FROM sage.contact_persons
+FROM sage_raw.contact_persons
 WHERE is_deleted IS NOT TRUE;
 
 DROP VIEW IF EXISTS sage_views.contact_types;
@@ -1656,7 +1656,7 @@ SELECT
     business_id,
     id,
     displayed_as
-FROM sage.contact_types;
+FROM sage_raw.contact_types;
 
 DROP VIEW IF EXISTS sage_views.contacts;
 CREATE VIEW sage_views.contacts AS
@@ -1719,7 +1719,7 @@ SELECT
     statement_run,
     go_cardless_mandate,
     mandate_active
-FROM sage.contacts
+FROM sage_raw.contacts
 WHERE is_deleted IS NOT TRUE;
 
 DROP VIEW IF EXISTS sage_views.eu_sales_descriptions;
@@ -1728,7 +1728,7 @@ SELECT
     business_id,
     id,
     displayed_as
-FROM sage.eu_sales_descriptions;
+FROM sage_raw.eu_sales_descriptions;
 
 DROP VIEW IF EXISTS sage_views.hosted_artefact_payment_settings;
 CREATE VIEW sage_views.hosted_artefact_payment_settings AS
@@ -1738,7 +1738,7 @@ SELECT
     displayed_as,
     object_guid,
     disable_payment
-FROM sage.hosted_artefact_payment_settings;
+FROM sage_raw.hosted_artefact_payment_settings;
 
 DROP VIEW IF EXISTS sage_views.payment_allocations;
 CREATE VIEW sage_views.payment_allocations AS
@@ -1762,7 +1762,7 @@ SELECT
     discount
 FROM (
     SELECT *, rank() OVER (PARTITION BY business_id, parent_stream, parent_id ORDER BY updated_at DESC, read_at DESC) AS age
-    FROM sage.payment_allocations
+    FROM sage_raw.payment_allocations
 ) AS aged
 WHERE age = 1 AND is_deleted IS NOT TRUE;
 
@@ -1850,7 +1850,7 @@ SELECT
     withholding_tax_rate,
     withholding_tax_amount,
     base_currency_withholding_tax_amount
-FROM sage.sales_credit_notes
+FROM sage_raw.sales_credit_notes
 WHERE is_deleted IS NOT TRUE AND coalesce((status ->> 'id'), '') NOT IN ('DRAFT', 'PRO_FORMA', 'VOID');
 
 DROP VIEW IF EXISTS sage_views.sales_credit_note_lines;
@@ -1901,7 +1901,7 @@ SELECT
     (eu_sales_description ->> 'id') AS eu_sales_description_id
 FROM (
     SELECT *, rank() OVER (PARTITION BY business_id, sales_credit_note_id ORDER BY updated_at DESC, read_at DESC) AS age
-    FROM sage.sales_credit_note_lines
+    FROM sage_raw.sales_credit_note_lines
 ) AS aged
 WHERE age = 1 AND is_deleted IS NOT TRUE AND coalesce((status ->> 'id'), '') NOT IN ('DRAFT', 'PRO_FORMA', 'VOID');
 
@@ -1975,7 +1975,7 @@ SELECT
     tax_reconciled,
     (invoice ->> 'displayed_as') AS invoice,
     (invoice ->> 'id') AS invoice_id
-FROM sage.sales_estimates
+FROM sage_raw.sales_estimates
 WHERE is_deleted IS NOT TRUE;
 
 DROP VIEW IF EXISTS sage_views.sales_estimate_lines;
@@ -2026,7 +2026,7 @@ SELECT
     (eu_sales_description ->> 'id') AS eu_sales_description_id
 FROM (
     SELECT *, rank() OVER (PARTITION BY business_id, sales_estimate_id ORDER BY updated_at DESC, read_at DESC) AS age
-    FROM sage.sales_estimate_lines
+    FROM sage_raw.sales_estimate_lines
 ) AS aged
 WHERE age = 1 AND is_deleted IS NOT TRUE;
 
@@ -2117,7 +2117,7 @@ SELECT
     base_currency_withholding_tax_amount,
     tax_reconciled,
     migrated
-FROM sage.sales_invoices
+FROM sage_raw.sales_invoices
 WHERE is_deleted IS NOT TRUE AND coalesce((status ->> 'id'), '') NOT IN ('DRAFT', 'PRO_FORMA', 'VOID');
 
 DROP VIEW IF EXISTS sage_views.sales_invoice_lines;
@@ -2168,7 +2168,7 @@ SELECT
     (eu_sales_description ->> 'id') AS eu_sales_description_id
 FROM (
     SELECT *, rank() OVER (PARTITION BY business_id, sales_invoice_id ORDER BY updated_at DESC, read_at DESC) AS age
-    FROM sage.sales_invoice_lines
+    FROM sage_raw.sales_invoice_lines
 ) AS aged
 WHERE age = 1 AND is_deleted IS NOT TRUE AND coalesce((status ->> 'id'), '') NOT IN ('DRAFT', 'PRO_FORMA', 'VOID');
 
@@ -2220,7 +2220,7 @@ SELECT
     (tax_address_region ->> 'id') AS tax_address_region_id,
     migrated,
     trade_of_asset
-FROM sage.sales_quick_entries
+FROM sage_raw.sales_quick_entries
 WHERE is_deleted IS NOT TRUE AND coalesce((status ->> 'id'), '') NOT IN ('DRAFT', 'PRO_FORMA', 'VOID');
 
 DROP VIEW IF EXISTS sage_views.sales_quotes;
@@ -2293,7 +2293,7 @@ SELECT
     tax_reconciled,
     (invoice ->> 'displayed_as') AS invoice,
     (invoice ->> 'id') AS invoice_id
-FROM sage.sales_quotes
+FROM sage_raw.sales_quotes
 WHERE is_deleted IS NOT TRUE;
 
 DROP VIEW IF EXISTS sage_views.sales_quote_lines;
@@ -2344,7 +2344,7 @@ SELECT
     (eu_sales_description ->> 'id') AS eu_sales_description_id
 FROM (
     SELECT *, rank() OVER (PARTITION BY business_id, sales_quote_id ORDER BY updated_at DESC, read_at DESC) AS age
-    FROM sage.sales_quote_lines
+    FROM sage_raw.sales_quote_lines
 ) AS aged
 WHERE age = 1 AND is_deleted IS NOT TRUE;
 
@@ -2354,4 +2354,4 @@ SELECT
     business_id,
     id,
     displayed_as
-FROM sage.unallocated_artefacts;
+FROM sage_raw.unallocated_artefacts;

@@ -30,7 +30,7 @@ VIEWS_HEAD: Final = f"""\
 --
 -- A view for each table, of the same name, in the schema sage_views: ask these, and no sum counts too much. Plain SQL
 -- that runs alike in DuckDB and PostgreSQL, as often as you like. `source-sage sync` makes them by itself. The tables
--- are taken from the schema sage: if yours has another name, replace `sage.`; leave out what you do not read.
+-- are taken from the schema sage_raw: if yours has another name, replace it; leave out what you do not read.
 --
 --   * Rows that are deleted are not there.
 --   * Of lines, prices and allocations only those that their document has now: an edit sends all of them again, and the

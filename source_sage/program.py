@@ -34,6 +34,9 @@ CONFIG: Final = "  --config FILE   the form's values as JSON, as `source-sage au
 DEBUG: Final = "  --debug         log what helps to find a fault\n"
 FOR_PEOPLE: Final = {
     "authorize": Command("sign in to Sage in your browser; writes sage-config.json", "source-sage authorize"),
+    "sync": Command(
+        "read everything into DuckDB or PostgreSQL, later what changed", "source-sage sync --config sage-config.json"
+    ),
     "catalog": Command(
         "write what `read` is to read, and how", "source-sage catalog --config sage-config.json > catalog.json"
     ),
@@ -41,7 +44,9 @@ FOR_PEOPLE: Final = {
 FOR_AIRBYTE: Final = {
     "spec": Command("the form", "source-sage spec", DEBUG),
     "check": Command("Test Connection", "source-sage check --config sage-config.json", CONFIG + DEBUG),
-    "discover": Command("the streams and their fields", "source-sage discover --config sage-config.json", CONFIG + DEBUG),
+    "discover": Command(
+        "the streams and their fields", "source-sage discover --config sage-config.json", CONFIG + DEBUG
+    ),
     "read": Command(
         "records and states",
         "source-sage read --config sage-config.json --catalog catalog.json --state state.json",

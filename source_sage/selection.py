@@ -36,7 +36,9 @@ def selected(config: SageConfig, names: Sequence[str]) -> list[StreamFacts]:
 
 def _what_is_wrong(name: str, offered: Iterable[str]) -> str:
     if name in every_stream():
-        return f"{name} belongs to a group that the config switches off: set its `replicate_…` to true, or leave it out."
+        return (
+            f"{name} belongs to a group that the config switches off: set its `replicate_…` to true, or leave it out."
+        )
     near = difflib.get_close_matches(name, offered, 1)
     meant = f" Did you mean {near[0]}?" if near else " `source-sage discover` and docs/sage.md name them all."
     return f"There is no stream {name}.{meant}"

@@ -117,8 +117,9 @@ class SourceSage(Source):
         config: Mapping[str, Any],
         catalog: ConfiguredAirbyteCatalog,
         state: list[AirbyteStateMessage] | None = None,
+        report: Report | None = None,
     ) -> Iterator[AirbyteMessage | Records]:
-        """The same as `read`, with the records a page at a time."""
+        """The same as `read`, with the records a page at a time, and a report for whoever wants to look meanwhile."""
         started = self._clock.now()
         checked = SageConfig.parse(config)
         states = ConnectorStateManager(state=state or [])
@@ -131,7 +132,7 @@ class SourceSage(Source):
             )
         selected = [(known[name], states.get_stream_state(name, None)) for name in wanted]
         tokens, transport = self._connection(config, checked, reading=True)
-        report = Report()
+        report = report or Report()
         lists = [name for stream in wanted for name in known[stream].lists]
         readable, unreadable = _businesses(checked, transport, report, with_their_details=bool(lists))
         refused = {

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from source_sage.streams import StreamFacts
 
-TABLES: Final = "sage"
+TABLES: Final = "sage_raw"
 VIEWS: Final = "sage_views"
 # What is no entry in the books: not yet (a draft, a pro forma invoice), or not any more (a voided one). The statuses
 # that count are all others: UNPAID, PART_PAID, PAID, DISPUTED, DECLINED (API.md, artefact statuses).
@@ -46,7 +46,9 @@ def view(facts: StreamFacts, tables: str = TABLES) -> str:
         conditions.append(f"coalesce((status ->> 'id'), '') NOT IN ({', '.join(map(_text, NOT_POSTED))})")
     source = f"{tables}.{facts.name}"
     if facts.parents:
-        whose = "business_id, parent_stream, parent_id" if len(facts.parents) > 1 else f"business_id, {facts.parent_key}"
+        whose = (
+            "business_id, parent_stream, parent_id" if len(facts.parents) > 1 else f"business_id, {facts.parent_key}"
+        )
         source = (
             f"(\n    SELECT *, rank() OVER (PARTITION BY {whose} ORDER BY updated_at DESC, read_at DESC) AS age\n"
             f"    FROM {source}\n) AS aged"

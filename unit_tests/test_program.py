@@ -75,4 +75,6 @@ def test_spec_imports_nothing_that_is_for_people() -> None:
 def test_the_help_does_not_wait_for_the_cdk() -> None:
     code = "import sys; from source_sage import program; program.help_text(); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)  # noqa: S603
-    assert not [name for name in done.stdout.split() if name.startswith(("airbyte_cdk", "requests", "source_sage.source"))]
+    assert not [
+        name for name in done.stdout.split() if name.startswith(("airbyte_cdk", "requests", "source_sage.source"))
+    ]

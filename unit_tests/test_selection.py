@@ -59,9 +59,7 @@ def test_a_name_that_is_none_is_told(form: dict[str, bool], name: str, told: str
     assert str(failure.value.message).startswith(told)
 
 
-def test_a_config_that_is_not_there_is_told_with_what_to_do(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_config_that_is_not_there_is_told_with_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert catalog.main(["--config", str(tmp_path / "none.json")]) == 1
     said = capsys.readouterr()
     assert said.out == "" and "source-sage authorize" in said.err and "none.json" in said.err

@@ -18,12 +18,16 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command; gives its exit code."""
     parser = person.parser(
         "catalog",
-        "Writes to stdout what `read` is to read, and how: by change and deduplicated where a stream can be, else whole "
-        "and replacing. Asks Sage for nothing.",
+        "Writes to stdout what `read` is to read, and how: by change and deduplicated where a stream can be, else "
+        "whole and replacing. Asks Sage for nothing.",
         "source-sage catalog --config sage-config.json > catalog.json",
     )
     parser.add_argument(
-        "--streams", type=person.names, default=[], metavar="NAME,NAME", help="these alone (all that the config leaves on)"
+        "--streams",
+        type=person.names,
+        default=[],
+        metavar="NAME,NAME",
+        help="these alone (all that the config leaves on)",
     )
     return person.run(_write, parser.parse_args(arguments))
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -64,6 +66,32 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
+@contextlib.contextmanager
+def stdout_to_oneself() -> Iterator[Callable[[str], None]]:
+    """Keep stdout for what a command says: what the source and libraries write there, tokens too, goes nowhere.
+
+    Yields:
+        Says a paragraph on stdout.
+    """
+    sys.stdout.flush()
+    own = os.dup(1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        with open(own, "w", encoding=sys.stdout.encoding or "utf-8", errors="replace", closefd=False) as shown:
+            os.dup2(nowhere, 1)
+
+            def say_there(text: str) -> None:
+                shown.write(f"{text}\n")
+                shown.flush()
+
+            yield say_there
+    finally:
+        sys.stdout.flush()
+        os.dup2(own, 1)
+        os.close(own)
+        os.close(nowhere)
+
+
 def config_of(path: Path) -> dict[str, Any]:
     """The form's values from a file.
 
@@ -84,5 +112,3 @@ def config_of(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise config_error(f'{path} holds no object: it must look like {{"client_id": "…", …}}.')
     return content
-
-
