@@ -7,6 +7,12 @@ at any moment, half within milliseconds of a token call at Sage. Then `source-sa
 CONNECTOR_CONFIG that came out. It must succeed, but for the one window that no client can close: Sage has replaced the
 refresh token, and the process died before the answer was on stdout. Which of the two it is, the sandbox knows.
 
+    python -m integration_tests.kill_around_refreshes --kills 50 --stalled
+    python -m integration_tests.kill_around_refreshes --kills 200 --save-config
+
+With `--stalled` nobody takes what the run says, from its beginning or from some moment on, and it is killed then: there
+must be no window at all. With `--save-config` the run starts anew with the file that it kept its tokens in.
+
 Importing the CDK costs two seconds, so this program imports it once and forks; the processes are real all the same.
 """
 
@@ -15,6 +21,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import random
@@ -34,6 +41,7 @@ from starlette.responses import Response
 from integration_tests.harness import catalog_of, discover
 from integration_tests.sandbox import Sandbox
 from integration_tests.sandbox.faults import Action, Call
+from source_sage.config_file import beside
 from source_sage.run import run
 
 TOKEN_PATH: Final = "/oauth/token"  # noqa: S105 (an address)
@@ -43,6 +51,11 @@ ANSWER_TAKES: Final = 0.005
 LONGEST_RUN: Final = 1.6
 AFTER_A_CALL: Final = 0.03
 SETTLED: Final = 0.1
+STALLED: Final = (0.1, 0.9)
+QUIET: Final = 0.5
+# A log line fits in, as the CDK says one before anything, and no message of a renewal.
+ROOM: Final = 600
+JUNK: Final = b'{"type":"LOG","log":{"level":"INFO","message":"before"}}\n'
 
 Config = dict[str, Any]
 
@@ -168,9 +181,17 @@ class Connector:
     seen: bytes = b""
 
     @classmethod
-    def start(cls, *arguments: str) -> Connector:
-        """Fork, and be the console script there."""
+    def start(cls, *arguments: str, full: bool = False) -> Connector:
+        """Fork, and be the console script there.
+
+        Args:
+            arguments: of the console script.
+            full: nobody takes what it says, and of its pipe hardly anything is free from the beginning.
+        """
         out, its_stdout = os.pipe()
+        if full:
+            size = fcntl.fcntl(its_stdout, fcntl.F_GETPIPE_SZ)
+            os.write(its_stdout, (JUNK * (size // len(JUNK) + 1))[: size - ROOM - 1] + b"\n")
 
         def work() -> None:
             os.dup2(its_stdout, 1)
@@ -210,7 +231,7 @@ class Connector:
     @property
     def messages(self) -> list[dict[str, Any]]:
         """All whole lines."""
-        return [json.loads(line) for line in self.seen.split(b"\n")[:-1]]
+        return [json.loads(line) for line in self.seen.split(b"\n")[:-1] if line.endswith(b"}")]
 
     @property
     def configs(self) -> list[Config]:
@@ -218,7 +239,7 @@ class Connector:
         return [one["control"]["connectorConfig"]["config"] for one in self.messages if one["type"] == "CONTROL"]
 
 
-def kill_around_refreshes(kills: int, seed: int) -> Summary:
+def kill_around_refreshes(kills: int, seed: int, *, stalled: bool = False, save_config: bool = False) -> Summary:
     """See the module's docstring. Call it from a process without threads: it forks."""
     chance = random.Random(seed)  # noqa: S311 (moments, not secrets)
     summary = Summary()
@@ -226,23 +247,45 @@ def kill_around_refreshes(kills: int, seed: int) -> Summary:
         config = sandbox.sign_in()
         files = {name: Path(folder, name) for name in ("config", "catalog")}
         files["catalog"].write_text(json.dumps(catalog_of(discover(config))))
+        option = ["--save-config"] if save_config else []
         while summary.kills < kills:
+            full = stalled and summary.kills % 5 > 0
+            if full:
+                config = {**config, "access_token": ""}  # it wants to renew at once
             files["config"].write_text(json.dumps(config))
-            connector = Connector.start("read", "--config", str(files["config"]), "--catalog", str(files["catalog"]))
-            if _killed(connector, sandbox.bell, chance):
+            arguments = ["read", "--config", str(files["config"]), "--catalog", str(files["catalog"]), *option]
+            _quiet(sandbox.bell)
+            connector = Connector.start(*arguments, full=full)
+            if full:
+                select.select([sandbox.bell], [], [], chance.uniform(*STALLED))  # it must not ring
+                connector.kill()
+                summary.kills += 1
+            elif _killed(connector, sandbox.bell, chance, stalled=stalled):
                 summary.kills += 1
             else:
                 summary.finished += 1
                 if summary.finished > kills + 10:
                     raise RuntimeError(f"runs end by themselves: {connector.messages[-3:]}")
             summary.renewals_emitted += len(connector.configs)
-            config = (connector.configs or [config])[-1]
-            config = _restart(config, sandbox, files["config"], summary)
+            if full and sandbox.config()["refresh_token"] == config["refresh_token"]:
+                summary.restarts += 1  # nothing was renewed
+                continue
+            config = _kept(files["config"]) if save_config else (connector.configs or [config])[-1]
+            config = _restart(config, sandbox, files["config"], summary, option)
     return summary
 
 
-def _killed(connector: Connector, bell: int, chance: random.Random) -> bool:
-    """Kill it at a random moment; False if it ended before."""
+def _kept(file: Path) -> Config:
+    """The newest tokens that a person's file holds, or what it was to be replaced with."""
+    config: Config = json.loads(file.read_text())
+    with contextlib.suppress(OSError, ValueError):  # not there, or not whole
+        found: Config = json.loads(beside(file).read_text())
+        return max(config, found, key=lambda one: str(one.get("token_expiry_date", "")))
+    return config
+
+
+def _killed(connector: Connector, bell: int, chance: random.Random, *, stalled: bool) -> bool:
+    """Kill it at a random moment, or when it has been stalled for long from then on; False if it ended before."""
     _quiet(bell)
     moment = time.monotonic() + chance.uniform(0, LONGEST_RUN)
     calls = chance.choice((0, 0, 1, 2))
@@ -255,6 +298,9 @@ def _killed(connector: Connector, bell: int, chance: random.Random) -> bool:
     if connector.read_until(moment) == "end":
         connector.close()
         return False
+    if stalled:  # what is under way comes to its end, and nothing more begins
+        while select.select([bell], [], [], QUIET)[0]:
+            os.read(bell, 64)
     connector.kill()
     return True
 
@@ -264,12 +310,13 @@ def _quiet(bell: int) -> None:
         os.read(bell, 64)
 
 
-def _restart(config: Config, sandbox: SandboxProcess, file: Path, summary: Summary) -> Config:
-    """Check with the last emitted config; gives the config to go on with."""
+def _restart(config: Config, sandbox: SandboxProcess, file: Path, summary: Summary, option: list[str]) -> Config:
+    """Check with the last config that was kept; gives the config to go on with."""
     time.sleep(SETTLED)  # a call that was on its way reaches Sage all the same
     in_hand = sandbox.config()["refresh_token"] == config["refresh_token"]
-    file.write_text(json.dumps(config))
-    connector = Connector.start("check", "--config", str(file))
+    if not option:
+        file.write_text(json.dumps(config))
+    connector = Connector.start("check", "--config", str(file), *option)
     connector.read_until(time.monotonic() + 60)
     code = connector.close()
     (status,) = [one["connectionStatus"] for one in connector.messages if one["type"] == "CONNECTION_STATUS"]
@@ -289,12 +336,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--stalled", action="store_true")
+    parser.add_argument("--save-config", action="store_true")
     arguments = parser.parse_args()
     begun = time.monotonic()
-    summary = kill_around_refreshes(arguments.kills, arguments.seed)
+    summary = kill_around_refreshes(
+        arguments.kills, arguments.seed, stalled=arguments.stalled, save_config=arguments.save_config
+    )
     for line in [*summary.wrong, f"{summary}; {time.monotonic() - begun:.0f} s"]:
         sys.stdout.write(f"{line}\n")
-    return 1 if summary.wrong else 0
+    return 1 if summary.wrong or (arguments.stalled and summary.lost) else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Something leaves every ten minutes while an incremental stream is read, however slow Sage is.
+"""Something leaves every ten minutes while anything is read, however slow Sage is.
 
 Airbyte ends a source from which neither a record nor a state has come for as long as metadata.yaml says.
 """
@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer, Type
+from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 
 from integration_tests.harness import catalog_of, discover
 from integration_tests.pipeline import SandboxClock, page_size
@@ -82,6 +83,13 @@ def test_a_state_leaves_while_one_answer_takes_hours(box: Sandbox) -> None:
     left, began, ended = read(box, ["contacts"], lambda: 7_200.0)
     assert ended - began > 4 * 7_200
     assert longest(left, began, ended) <= ALLOWED
+
+
+def test_streams_that_keep_no_places_are_not_read_in_silence(box: Sandbox) -> None:
+    left, began, ended = read(box, ["countries", "tax_types"], lambda: 7_200.0)
+    assert longest(left, began, ended) <= ALLOWED
+    blobs = [vars(message.state.stream.stream_state) for _, message in left if message.type == Type.STATE]
+    assert len(blobs) > 4 and all(blob == {NO_CURSOR_STATE_KEY: True} for blob in blobs)
 
 
 def test_what_is_said_so_is_true_and_changes_nothing(box: Sandbox) -> None:

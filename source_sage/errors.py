@@ -44,7 +44,27 @@ def system_error(message: str, internal: str | None = None) -> AirbyteTracedExce
     )
 
 
-class LimitUsedUp(AirbyteTracedException):
+class OfTheRun(AirbyteTracedException):
+    """A failure that meets every list of a run alike: it is told once, when the run ends."""
+
+    @classmethod
+    def like(cls, failure: AirbyteTracedException) -> OfTheRun:
+        """The same failure, as one of the run."""
+        return cls(
+            message=failure.message, internal_message=failure.internal_message, failure_type=failure.failure_type
+        )
+
+
+def stopped() -> OfTheRun:
+    """The run was asked to end before it was done."""
+    text = (
+        "The sync was stopped from outside before it was done. What was read up to its last states is saved; the next "
+        "one goes on from there."
+    )
+    return OfTheRun(message=text, internal_message=text, failure_type=FailureType.transient_error)
+
+
+class LimitUsedUp(OfTheRun):
     """Sage takes no more requests for longer than is waited; it passes by itself.
 
     Attributes:

@@ -29,13 +29,17 @@ from airbyte_cdk.utils.airbyte_secrets_utils import get_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_sage.config import SageConfig
+from source_sage.config_file import ConfigFile
 from source_sage.errors import config_error
 from source_sage.records import Records
 from source_sage.secrecy import SecretsLogFormatter, keep_secret, without_secrets
 from source_sage.source import SourceSage
+from source_sage.stdout import put
+from source_sage.stopping import SECONDS_TO_END, Stop
 
 M_ARENA_MAX: Final = -8  # malloc.h
 OBJECTS_BETWEEN_COLLECTIONS: Final = 50_000
+RENEWING: Final = ("check", "read")
 
 
 class SageEntrypoint(AirbyteEntrypoint):
@@ -165,24 +169,62 @@ def save_memory_and_time() -> None:
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
 
 
+def arguments_of(words: list[str]) -> argparse.Namespace:
+    """The command line: `--save-config` is ours, the rest is the CDK's. Exits with 2 if it is wrong."""
+    ours = argparse.ArgumentParser(prog="source-sage", add_help=False, allow_abbrev=False)
+    ours.add_argument("--save-config", action="store_true")
+    own, rest = ours.parse_known_args(words)
+    arguments = SageEntrypoint.parse_args(rest or ["--help"])
+    arguments.save_config = own.save_config
+    if own.save_config and arguments.command not in RENEWING:
+        ours.error(f"--save-config goes with {' and '.join(RENEWING)} alone: nothing else renews tokens")
+    return arguments
+
+
 def run() -> None:
-    """Run one command, its messages to stdout. Exits with 1 if it failed; a foreseen failure shows no traceback."""
+    """Run one command, its messages to stdout. Exits with 1 if it failed; a foreseen failure shows no traceback.
+
+    A signal ends it with 128 and the signal's number.
+    """
     save_memory_and_time()
-    entrypoint = SageEntrypoint(SourceSage())
-    arguments = entrypoint.parse_args(sys.argv[1:] or ["--help"])
+    arguments = arguments_of(sys.argv[1:])
+    file = ConfigFile(arguments.config) if arguments.save_config else None
+    stop = Stop(lambda: say_if_spent(arguments, source))
+    source = SourceSage(config_file=file, stop=stop)
+    entrypoint = SageEntrypoint(source)
+    stop.listen(SECONDS_TO_END if arguments.command == "read" else 0.0)
+    code = 1
     try:
         require_files(arguments)
+        if file is not None:
+            file.require_replaceable()
         with PRINT_BUFFER:
             for lines in entrypoint.lines(arguments):
                 put(lines)
+        code = 0
     except AirbyteTracedException as failure:
         put(as_line(failure))
-        sys.exit(1)
     except BrokenPipeError:  # nobody listens any more, so there is nobody to tell
-        sys.exit(1)
+        pass
     except Exception as error:  # the CDK's last resort would look for secrets in the line
         put(as_line(unforeseen(error)))
-        sys.exit(1)
+    if stop.asked:
+        stop.end()
+    say_if_spent(arguments, source)
+    sys.exit(code)
+
+
+def say_if_spent(arguments: argparse.Namespace, source: SourceSage) -> None:
+    """Tell a person at a terminal that the config file holds a token that Sage takes no more."""
+    terminal = sys.__stderr__
+    if terminal is None or not source.has_renewed or arguments.save_config or not terminal.isatty():
+        return
+    terminal.write(
+        f"{arguments.config} now holds a refresh token that is used up: Sage replaced it, and the new one stands only "
+        "in the CONTROL message on stdout. Copy its access_token, refresh_token and token_expiry_date into the file, "
+        "or sign in again; with --save-config they are kept in the file.\n"
+    )
+    terminal.flush()
 
 
 def unforeseen(error: Exception) -> AirbyteTracedException:
@@ -200,12 +242,3 @@ def as_line(failure: AirbyteTracedException) -> bytes:
     """What is said of a failure that ends the run: a TRACE message."""
     trace = AirbyteMessageSerializer.dump(without_secrets(failure.as_airbyte_message()))
     return orjson.dumps(trace) + b"\n"
-
-
-def put(lines: bytes) -> None:
-    """Write whole lines to stdout, after what was printed and logged before them."""
-    assert sys.__stdout__ is not None
-    with PRINT_BUFFER.lock:
-        PRINT_BUFFER.flush()
-        sys.__stdout__.buffer.write(lines)
-        sys.__stdout__.buffer.flush()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Callable, Generator, Iterator, Mapping, MutableMapping, Sequence
+from concurrent import futures
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from airbyte_cdk.models import (
     AirbyteCatalog,
@@ -33,15 +37,20 @@ from source_sage.businesses import (
 from source_sage.check import PATIENCE_SECONDS, check
 from source_sage.clock import Clock
 from source_sage.config import SageConfig
-from source_sage.errors import RefusedBeforehand, config_error
+from source_sage.config_file import ConfigFile
+from source_sage.errors import RefusedBeforehand, config_error, stopped
 from source_sage.pace import Pace
 from source_sage.records import Records
 from source_sage.report import Report
 from source_sage.rights import Subscription, refusals
-from source_sage.streams import manifest, streams_of
-from source_sage.sync import Sync
+from source_sage.state import StreamState
+from source_sage.stopping import Stop
+from source_sage.streams import StreamFacts, manifest, streams_of
+from source_sage.sync import LONGEST_SILENCE_SECONDS, SECONDS_BETWEEN_LOOKS, Sync, blob_of, state_message
 from source_sage.tokens import SageTokens
 from source_sage.transport import Transport
+
+T = TypeVar("T")
 
 
 class SourceSage(Source):
@@ -49,11 +58,28 @@ class SourceSage(Source):
 
     Args:
         clock, threads: injected for tests.
+        config_file: a person's file, in which renewed tokens are kept.
+        stop: a wish that a read should end.
     """
 
-    def __init__(self, clock: Clock | None = None, threads: Callable[[int], Threads] = ThreadPool) -> None:
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        threads: Callable[[int], Threads] = ThreadPool,
+        *,
+        config_file: ConfigFile | None = None,
+        stop: Stop | None = None,
+    ) -> None:
         self._clock = clock or Clock()
         self._threads = threads
+        self._config_file = config_file
+        self._stop = stop or Stop()
+        self._tokens: SageTokens | None = None
+
+    @property
+    def has_renewed(self) -> bool:
+        """Tell whether the tokens of the config that it was given are used up by now."""
+        return self._tokens is not None and self._tokens.renewals > 0
 
     @property
     def name(self) -> str:
@@ -134,7 +160,8 @@ class SourceSage(Source):
         tokens, transport = self._connection(config, checked, reading=True)
         report = report or Report()
         lists = [name for stream in wanted for name in known[stream].lists]
-        readable, unreadable = _businesses(checked, transport, report, with_their_details=bool(lists))
+        find = functools.partial(_businesses, checked, transport, report, with_their_details=bool(lists))
+        readable, unreadable = yield from self._meanwhile(find, selected, checked)
         refused = {
             (business.id, name): RefusedBeforehand(refusal.reason, refusal.remedy)
             for business in readable
@@ -150,18 +177,52 @@ class SourceSage(Source):
             refused=refused,
             unreadable=unreadable,
             threads=self._threads,
+            stop=self._stop,
         )
         try:
             yield from sync.messages()
         finally:
             logger.info(report.block(self._clock.now() - started, tokens.renewals))
 
+    def _meanwhile(
+        self,
+        work: Callable[[], T],
+        selected: Sequence[tuple[StreamFacts, Mapping[str, Any]]],
+        config: SageConfig,
+    ) -> Generator[AirbyteMessage, None, T]:
+        """Have something done before the reading; neither silence nor a wish to stop has to wait for its end.
+
+        Yields:
+            After a long silence the state of a stream, as it was saved.
+
+        Raises:
+            AirbyteTracedException: somebody wants the run to end.
+        """
+        pool = ThreadPoolExecutor(1, thread_name_prefix="before")
+        try:
+            done = pool.submit(work)
+            said = self._clock.monotonic()
+            while not futures.wait([done], SECONDS_BETWEEN_LOOKS).done:
+                if self._stop.asked:
+                    raise stopped()
+                if selected and self._clock.monotonic() - said >= LONGEST_SILENCE_SECONDS:
+                    said = self._clock.monotonic()
+                    facts, blob = selected[0]
+                    state = StreamState(
+                        facts.name, {} if facts.fed_by_others else blob, str(urlsplit(config.endpoints.api).hostname)
+                    )
+                    yield state_message(facts, blob_of(facts, state), 0)
+            return done.result()
+        finally:
+            pool.shutdown(wait=False)
+
     def _connection(
         self, config: Mapping[str, Any], checked: SageConfig, *, reading: bool
     ) -> tuple[SageTokens, Transport]:
         mutable = config if isinstance(config, MutableMapping) else dict(config)
         endpoints = checked.endpoints
-        tokens = SageTokens(mutable, endpoints.token, reading=reading, clock=self._clock)
+        tokens = SageTokens(mutable, endpoints.token, reading=reading, clock=self._clock, config_file=self._config_file)
+        self._tokens = tokens
         pace = Pace(self._clock) if reading else Pace(self._clock, PATIENCE_SECONDS, in_all=True)
         transport = Transport(
             endpoints.api, tokens, error_handler(), connections=checked.num_workers, clock=self._clock, pace=pace

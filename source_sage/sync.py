@@ -15,6 +15,7 @@ import datetime as dt
 import functools
 import importlib
 import logging
+import math
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import orjson
 from airbyte_cdk.models import (
     AirbyteMessage,
     AirbyteStateBlob,
@@ -41,7 +43,7 @@ from source_sage.asking import ASKED_PER_WORKER, Desk, Reader, Steps, ThreadPool
 from source_sage.businesses import Business
 from source_sage.clock import Clock
 from source_sage.config import SageConfig
-from source_sage.errors import ListRefused, system_error
+from source_sage.errors import ListRefused, OfTheRun, stopped, system_error
 from source_sage.lines import lines_of
 from source_sage.outcome import Admissions, sync_failure
 from source_sage.progress import Progress
@@ -50,6 +52,7 @@ from source_sage.report import Report
 from source_sage.rows import Row, RowShaper
 from source_sage.starts import starts
 from source_sage.state import Checkpoint, StreamState
+from source_sage.stopping import Stop
 from source_sage.streams import StreamFacts, every_stream
 from source_sage.task import Batch, Task
 from source_sage.transport import Transport
@@ -57,8 +60,14 @@ from source_sage.transport import Transport
 logger = logging.getLogger("airbyte.source-sage")
 
 SECONDS_BETWEEN_LOOKS: Final = 1.0
-# Something leaves at least so often, where a stream is incremental: a state that says the same again if need be.
+# Something leaves at least so often: a state that says the same again if need be. Neither a log line nor the status of
+# a stream counts for the platform.
 LONGEST_SILENCE_SECONDS: Final = 600.0
+# A state holds all businesses of its stream: how fast states may leave, so that many businesses do not make more of
+# them than of rows.
+STATE_BYTES_A_SECOND: Final = 5_000.0
+LONGEST_WAIT_OF_A_STATE_SECONDS: Final = 15.0
+SMALL_STATE_BYTES: Final = 1_000
 
 
 @dataclass
@@ -66,6 +75,8 @@ class StreamRun:
     """How one stream of the sync stands.
 
     Attributes:
+        moved: a checkpoint was reached that no state has told of.
+        waits_until: not before then another state leaves on the way.
         readings, refusals: how many there are by business id, and how many of them Sage refused.
     """
 
@@ -75,9 +86,16 @@ class StreamRun:
     completed: bool = False
     left: int = 0
     since_state: int = 0
+    moved: bool = False
+    waits_until: float = -math.inf
     readings: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
     failures: list[tuple[Business, AirbyteTracedException]] = field(default_factory=list)
+
+    @property
+    def blob(self) -> Mapping[str, Any]:
+        """What the platform is to keep of it now."""
+        return blob_of(self.facts, self.state)
 
 
 @dataclass(frozen=True)
@@ -112,6 +130,7 @@ class Sync:
         refused: what is known beforehand to be refused, by business id and list; it is not asked for.
         unreadable: businesses that cannot be read at all, and why; the others are read.
         threads: makes those who carry the requests out, given how many at the same time.
+        stop: a wish that it should end.
     """
 
     def __init__(
@@ -126,7 +145,10 @@ class Sync:
         refused: Mapping[tuple[str, str], ListRefused],
         unreadable: Mapping[Business, AirbyteTracedException],
         threads: Callable[[int], Threads] = ThreadPool,
+        stop: Stop | None = None,
     ) -> None:
+        self._stop = stop or Stop()
+        self._told: set[str] = set()
         self._config = config
         self._businesses = businesses
         self._transport = transport
@@ -202,6 +224,8 @@ class Sync:
         waiting = deque(self._readings)
         running: dict[Reader, _Running] = {}
         while waiting or running:
+            if self._stop.asked:
+                yield from self._stopped()
             while waiting and len(running) < ASKED_PER_WORKER * self._config.num_workers:
                 reading = waiting.popleft()
                 refused = self._refused.get((reading.business.id, reading.facts.name))
@@ -219,6 +243,7 @@ class Sync:
                 yield from self._go_on(running[came], running)
             if line := self._progress.line():
                 logger.info(line)
+            yield from self._moved(even_if_early=False)
             yield from self._say_something()
 
     def _go_on(self, one: _Running, running: dict[Reader, _Running]) -> Iterator[AirbyteMessage | Records]:
@@ -241,23 +266,49 @@ class Sync:
             yield from self._end(one.reading, error)
 
     def _save(self, reading: Reading, checkpoint: Checkpoint) -> Iterator[AirbyteMessage]:
-        """The states of the streams of a reading that has reached a checkpoint."""
-        gone = self._deleted_records
-        if gone is not None and gone.since_state:
-            # First: who goes on from the checkpoint asks no more for these deletions.
-            yield self._state(gone, {NO_CURSOR_STATE_KEY: True})
+        """A reading has reached a checkpoint: the states of its streams leave, or will."""
         for run in reading.streams:
             run.state.move(_state_key(run, reading.facts.name, reading.business), checkpoint)
-            yield self._state(run, run.state.blob())
+            run.moved = True
+        yield from self._moved(even_if_early=False)
+
+    def _moved(self, *, even_if_early: bool) -> Iterator[AirbyteMessage]:
+        """The states of streams that have reached a checkpoint."""
+        now = self._clock.monotonic()
+        for run in self._runs:
+            if run.moved and (even_if_early or now >= run.waits_until):
+                yield from self._with_deletions(run)
+
+    def _with_deletions(self, run: StreamRun) -> Iterator[AirbyteMessage]:
+        """The state of a stream, after that of its deletions: who goes on from it asks no more for these."""
+        gone = self._deleted_records
+        if gone is not None and gone is not run and gone.since_state:
+            yield self._state(gone)
+        yield self._state(run)
+
+    def _stopped(self) -> Iterator[AirbyteMessage]:
+        """The last words of a run that was asked to end.
+
+        Raises:
+            AirbyteTracedException: always.
+        """
+        yield from self._moved(even_if_early=True)
+        for run in self._runs:
+            if not run.completed:
+                yield _status(run, AirbyteStreamStatus.INCOMPLETE)
+        raise stopped()
 
     def _say_something(self) -> Iterator[AirbyteMessage]:
-        """After a long silence, a state once more: the platform takes who says nothing for dead."""
+        """After a long silence, a state once more: the platform takes who says nothing for dead.
+
+        Best of a stream that keeps its places. Of the others it says only that there are none, before their end as well
+        as at it: whoever goes on from there reads them whole.
+        """
         if self._clock.monotonic() - self._left_at < LONGEST_SILENCE_SECONDS:
             return
-        for run in self._runs:
-            if not run.completed and run.facts.cursor_field and not run.facts.fed_by_others:
-                yield self._state(run, run.state.blob())
-                return
+        left = sorted((run for run in self._runs if not run.completed), key=_keeps_no_places)
+        if left:
+            yield from self._with_deletions(left[0])
 
     def _task(self, reading: Reading) -> Task:
         return Task(
@@ -345,22 +396,20 @@ class Sync:
 
     def _complete(self, run: StreamRun) -> Iterator[AirbyteMessage]:
         """A stream's last words: its state, unless it failed, and how it ended."""
-        if not run.failures:
-            keeps_places = run.facts.cursor_field and not run.facts.fed_by_others
-            yield self._state(run, run.state.blob() if keeps_places else {NO_CURSOR_STATE_KEY: True})
+        if run.moved or not run.failures:
+            yield from self._with_deletions(run)
         status = AirbyteStreamStatus.INCOMPLETE if run.failures else AirbyteStreamStatus.COMPLETE
         yield _status(run, status)
 
-    def _state(self, run: StreamRun, blob: Mapping[str, Any]) -> AirbyteMessage:
+    def _state(self, run: StreamRun) -> AirbyteMessage:
         """A state, with the number of records since the last one, by which the platform sees that none was lost."""
-        stream = AirbyteStreamState(
-            stream_descriptor=StreamDescriptor(name=run.facts.name), stream_state=AirbyteStateBlob(dict(blob))
-        )
-        stats = AirbyteStateStats(recordCount=float(run.since_state))
-        run.since_state = 0
+        blob = run.blob
+        size = len(orjson.dumps(blob))
+        wait = min(size / STATE_BYTES_A_SECOND, LONGEST_WAIT_OF_A_STATE_SECONDS) if size > SMALL_STATE_BYTES else 0.0
         self._left_at = self._clock.monotonic()
-        state = AirbyteStateMessage(type=AirbyteStateType.STREAM, stream=stream, sourceStats=stats)
-        return AirbyteMessage(type=Type.STATE, state=state)
+        run.moved, run.waits_until = False, self._left_at + wait
+        since, run.since_state = run.since_state, 0
+        return state_message(run.facts, blob, since)
 
     def _note_refusal(self, reading: Reading, refusal: ListRefused) -> None:
         business, names = reading.business, _names(reading)
@@ -393,7 +442,31 @@ class Sync:
         for run in reading.streams:
             run.failures.append((business, failure))
             self._report.tally(business.id, run.facts.name).failed = str(failure.message)
-            yield failure.as_sanitized_airbyte_message(stream_descriptor=StreamDescriptor(name=run.facts.name))
+        if not isinstance(failure, OfTheRun) and failure.message not in self._told:
+            self._told.add(str(failure.message))
+            stream = StreamDescriptor(name=reading.streams[0].facts.name)
+            yield failure.as_sanitized_airbyte_message(stream_descriptor=stream)
+
+
+def state_message(facts: StreamFacts, blob: Mapping[str, Any], records: int) -> AirbyteMessage:
+    """A STATE message of a stream, after so many records since the last one."""
+    state = AirbyteStreamState(
+        stream_descriptor=StreamDescriptor(name=facts.name), stream_state=AirbyteStateBlob(dict(blob))
+    )
+    stats = AirbyteStateStats(recordCount=float(records))
+    return AirbyteMessage(
+        type=Type.STATE,
+        state=AirbyteStateMessage(type=AirbyteStateType.STREAM, stream=state, sourceStats=stats),
+    )
+
+
+def blob_of(facts: StreamFacts, state: StreamState) -> Mapping[str, Any]:
+    """What the platform is to keep of a stream; a stream without places says that it has none."""
+    return state.blob() if facts.cursor_field and not facts.fed_by_others else {NO_CURSOR_STATE_KEY: True}
+
+
+def _keeps_no_places(run: StreamRun) -> bool:
+    return NO_CURSOR_STATE_KEY in run.blob
 
 
 def _state_key(run: StreamRun, list_name: str, business: Business) -> str:

@@ -4,6 +4,8 @@ An access token lives five minutes. A refresh token works once: each refresh giv
 and a lost pair means that a person must sign in again (API.md, 1.2). Hence the rules of this module:
 
 * one refresh at a time in the process, and the new pair is on stdout before any request uses it;
+* no refresh begins before stdout has room for its message (`stdout`); a person's own file is written first
+  (`config_file`);
 * a token is renewed a little before it dies, and a token that is still good is never renewed;
 * a refresh without a clear answer is tried again once, after a pause, and no more: the old token may be used up;
 * the first refusal ends all refreshing in this process, for every thread.
@@ -12,12 +14,13 @@ and a lost pair means that a person must sign in again (API.md, 1.2). Hence the 
 from __future__ import annotations
 
 import base64
+import contextlib
 import copy
 import datetime as dt
 import json
 import logging
 import re
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, Final
 
 import orjson
@@ -26,9 +29,11 @@ from airbyte_cdk.config_observation import emit_configuration_as_airbyte_control
 from airbyte_cdk.sources.streams.http.requests_native_auth import SingleUseRefreshTokenOauth2Authenticator
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_sage import stdout
 from source_sage.bodies import parsed
 from source_sage.clock import Clock, parse_utc, utc_text
-from source_sage.errors import SIGN_IN_AGAIN, config_error, system_error, transient_error
+from source_sage.config_file import TOKEN_KEYS, ConfigFile, Kept
+from source_sage.errors import SIGN_IN_AGAIN, OfTheRun, config_error, system_error, transient_error
 from source_sage.secrecy import keep_secret
 from source_sage.session import TooLarge, post_form
 
@@ -47,7 +52,6 @@ GRANT_LIFE: Final = dt.timedelta(days=31)
 GRANT_WARNING_AGE: Final = dt.timedelta(days=20)
 SIBLING_WINDOW: Final = dt.timedelta(hours=1)
 USUAL_LIFE_SECONDS: Final = 300.0
-TOKEN_KEYS: Final = ("access_token", "refresh_token", "token_expiry_date")
 
 # Failures of a connection that was never opened, by what urllib3 calls them: the refresh token cannot be used up.
 NEVER_SENT: Final = {
@@ -77,6 +81,8 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
         reading: True during `read`: a refusal shortly after the tokens were alive is then most likely the work of
             a sibling run, and the platform heals it by a retry with a fresh config.
         clock: injected for tests.
+        config_file: where a person keeps the tokens; None where the platform does. If another process has put newer
+            ones there, they are used.
     """
 
     def __init__(
@@ -86,20 +92,19 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
         *,
         reading: bool,
         clock: Clock | None = None,
+        config_file: ConfigFile | None = None,
     ) -> None:
         self._clock = clock or Clock()
         self._config = config
+        self._config_file = config_file
         self._reading = reading
         self._failure: AirbyteTracedException | None = None
         self._forced_at: float | None = None
         self._renewals = 0
+        self._posted_at = 0.0
         # The CDK's config paths lead into this small copy. It is replaced as a whole, never changed: other threads
         # read it without the lock, and the user's config may hold keys that the CDK would take for its own.
-        current = {key: str(config.get(key) or "").strip() for key in TOKEN_KEYS}
-        for key in ("access_token", "refresh_token"):
-            current[key] = "".join(current[key].split())  # copied from a terminal, a token is wrapped over lines
-        if not can_be_sent(current["access_token"]):
-            current["access_token"] = ""
+        current = _tokens_of(config)
         super().__init__(
             connector_config=current,
             token_refresh_endpoint=token_address,
@@ -113,12 +118,9 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
                 "Accept": "application/json",
             },
         )
-        keep_secret(current["access_token"], current["refresh_token"], self.get_client_secret())
-        self._alive_until = _later(_claim(current["access_token"], "exp"), _moment(current["token_expiry_date"]))
+        keep_secret(self.get_client_secret())
         self._good_until: float | None = None
-        if self._alive_until is not None:
-            remaining = (self._alive_until - self._clock.now()).total_seconds()
-            self._good_until = self._clock.monotonic() + remaining - LEEWAY_SECONDS
+        self._adopt(current)
         self._warn_of_old_grant()
 
     @property
@@ -157,12 +159,14 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
             try:
                 self._renew()
             except AirbyteTracedException as failure:
-                self._failure = failure
+                self._failure = OfTheRun.like(failure)
             except Exception as error:  # whatever it was, the refresh token may be used up: nobody may try again
                 logger.error("The tokens could not be renewed.", exc_info=error)
-                self._failure = system_error(
-                    "The tokens could not be renewed for a reason that nobody foresaw "
-                    f"({type(error).__name__}). Please report it with the log of this sync."
+                self._failure = OfTheRun.like(
+                    system_error(
+                        "The tokens could not be renewed for a reason that nobody foresaw "
+                        f"({type(error).__name__}). Please report it with the log of this sync."
+                    )
                 )
             self._raise_failure()
 
@@ -197,42 +201,18 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
                 f"Refresh Token to get a new one. What was read so far is safe. {SIGN_IN_AGAIN}"
             )
         orjson.dumps(dict(self._config))  # what cannot be emitted must fail now, while the old token still works
-        started = self._clock.monotonic()
-        answer = self._exchange()
-        life = _seconds(answer.get("expires_in"))
-        alive_until = self._clock.now() + dt.timedelta(seconds=life)
-        renewed = {
-            "access_token": str(answer["access_token"]),
-            "refresh_token": str(answer.get("refresh_token") or self.get_refresh_token()),
-            "token_expiry_date": utc_text(alive_until),
-        }
-        keep_secret(renewed["access_token"], renewed["refresh_token"])
-        emit_configuration_as_airbyte_control_message({**self._config, **renewed})
-        self._config.update(renewed)
-        self._connector_config = renewed
-        self._good_until = started + life - min(LEEWAY_SECONDS, life * LEEWAY_SHARE)
-        self._alive_until = alive_until
-        self._renewals += 1
-        self._forced_at = None
-
-    def _exchange(self) -> Mapping[str, Any]:
-        """Post the refresh token until there is an answer that settles it.
-
-        Returns:
-            Sage's token answer; it holds an access token.
-
-        Raises:
-            AirbyteTracedException: refused (config or transient), or no answer within the bounds.
-        """
         unclear = False
         waits = iter(WAITS_WHILE_DOWN_SECONDS if self._reading else WAITS_WHILE_DOWN_SECONDS[:WAITS_IN_CHECK])
         while True:
-            response, problem, unused = self._post()
-            if response is not None:
-                if not problem:
-                    return _json_object(response)
-                if 300 <= response.status_code < 500 and response.status_code not in (408, 429):
-                    raise self._refusal(response, unclear)
+            with self._held() as kept:
+                if kept is not None and self._found_newer(kept):
+                    return
+                response, problem, unused = self._post()
+                if response is not None and not problem:
+                    self._take(_json_object(response), kept)
+                    return
+            if response is not None and 300 <= response.status_code < 500 and response.status_code not in (408, 429):
+                raise self._refusal(response, unclear)
             if unused:
                 wait = next(waits, None)
                 if wait is None:
@@ -257,6 +237,70 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
             )
             self._clock.sleep(PAUSE_AFTER_LOST_ANSWER_SECONDS)
 
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[Kept | None]:
+        """Hold what a renewal must be sure of: room on stdout, and the person's file if there is one."""
+        try:
+            with stdout.room():
+                if self._config_file is None:
+                    yield None
+                    return
+                with self._config_file.renewal() as kept:
+                    yield kept
+        except stdout.NobodyReads:
+            raise transient_error(
+                "Nobody reads any more what this source says, so that the tokens were not renewed: the new ones would "
+                "be lost."
+            ) from None
+
+    def _found_newer(self, kept: Kept) -> bool:
+        """Take the tokens that stand in the person's file now, if they are others; tell whether they will do."""
+        found = _tokens_of(kept.config)
+        if found["refresh_token"] in ("", self.get_refresh_token()):
+            return False
+        self._adopt(found)
+        self._config.update(found)
+        return bool(self.access_token) and not self.token_has_expired()
+
+    def _adopt(self, tokens: dict[str, str]) -> None:
+        """Use tokens that were got by somebody else."""
+        keep_secret(tokens["access_token"], tokens["refresh_token"])
+        self._connector_config = tokens
+        self._alive_until = _later(_claim(tokens["access_token"], "exp"), _moment(tokens["token_expiry_date"]))
+        self._good_until = None
+        if self._alive_until is not None:
+            remaining = (self._alive_until - self._clock.now()).total_seconds()
+            self._good_until = self._clock.monotonic() + remaining - LEEWAY_SECONDS
+
+    def _take(self, answer: Mapping[str, Any], kept: Kept | None) -> None:
+        """Keep the new pair: in the person's file, on stdout, and only then for requests."""
+        life = _seconds(answer.get("expires_in"))
+        alive_until = self._clock.now() + dt.timedelta(seconds=life)
+        renewed = {
+            "access_token": str(answer["access_token"]),
+            "refresh_token": str(answer.get("refresh_token") or self.get_refresh_token()),
+            "token_expiry_date": utc_text(alive_until),
+        }
+        keep_secret(renewed["access_token"], renewed["refresh_token"])
+        problem: OSError | None = None
+        if kept is not None:
+            try:
+                kept.keep(renewed)
+            except OSError as error:
+                problem = error
+        emit_configuration_as_airbyte_control_message({**self._config, **renewed})
+        self._config.update(renewed)
+        self._connector_config = renewed
+        self._good_until = self._posted_at + life - min(LEEWAY_SECONDS, life * LEEWAY_SHARE)
+        self._alive_until = alive_until
+        self._renewals += 1
+        self._forced_at = None
+        if problem is not None:
+            raise config_error(
+                f"The tokens were renewed, but could not be kept in the config file ({problem.strerror}). They stand "
+                f"in the CONTROL message on stdout alone. Copy them from there, or: {SIGN_IN_AGAIN}"
+            )
+
     def _post(self) -> tuple[requests.Response | None, str, bool]:
         """One token call. It follows no redirect, which could carry the secrets to another place.
 
@@ -264,6 +308,7 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
             The answer, or None; what is wrong, empty if it holds tokens; whether Sage surely did not use the
             refresh token up.
         """
+        self._posted_at = self._clock.monotonic()
         try:
             response = post_form(
                 str(self.get_token_refresh_endpoint()),
@@ -336,6 +381,16 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
                 age.days,
                 GRANT_LIFE.days,
             )
+
+
+def _tokens_of(config: Mapping[str, Any]) -> dict[str, str]:
+    """The tokens of a config, as they can be sent; a token that cannot be is as good as none."""
+    tokens = {key: str(config.get(key) or "").strip() for key in TOKEN_KEYS}
+    for key in ("access_token", "refresh_token"):
+        tokens[key] = "".join(tokens[key].split())  # copied from a terminal, a token is wrapped over lines
+    if not can_be_sent(tokens["access_token"]):
+        tokens["access_token"] = ""
+    return tokens
 
 
 def _json_object(response: requests.Response) -> Mapping[str, Any]:

@@ -1,15 +1,27 @@
-"""The trial balance by month: a request for each month of the chosen dates, a row for each ledger account in it."""
+"""The trial balance by month: a request for each month of the chosen dates, a row for each ledger account in it.
+
+The table is overwritten, so every month comes at every sync; but those before the first entry of the books, which are
+found by halving: how many ledger entries there are up to a day only grows with that day.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from source_sage.asking import Reader, Steps
+from source_sage.errors import ListRefused
+from source_sage.pages import Envelope
 from source_sage.rows import Row
 from source_sage.task import Task
+from source_sage.transport import NoGoodAnswer
+
+LEDGER_ENTRIES: Final = "/ledger_entries"
+DAY: Final = dt.timedelta(days=1)
+# Of fewer months none is worth a question of its own.
+MONTHS_WORTH_A_QUESTION: Final = 3
 
 
 class TrialBalanceReading(Reader):
@@ -27,10 +39,45 @@ class TrialBalanceReading(Reader):
         books begin, and the opening balances of the first month hold all that was before.
         """
         task = self._task
-        for start, end in months(task.start_date, task.window.end, task.clock.now().date()):
+        every = list(months(task.start_date, task.window.end, task.clock.now().date()))
+        first = yield from self._first_with_entries(every)
+        for start, end in every[first:]:
             dates = {"from_date": start.isoformat(), "to_date": end.isoformat()}
             report = yield from self.answer(partial(task.get, task.facts.path, dates))
             task.hand_on(task.batch(flat_accounts(report.taken, start, end)))
+
+    def _first_with_entries(self, every: Sequence[tuple[dt.date, dt.date]]) -> Steps[int]:
+        """The place of the first month up to whose end there are entries; the last one's if there are none at all.
+
+        The first month is asked about first: most connections begin when the books were there already.
+        """
+        low, high = 0, len(every) - 1
+        middle = 0
+        while low < high and len(every) >= MONTHS_WORTH_A_QUESTION:
+            has_entries = yield from self._has_entries(every[middle][1])
+            if has_entries is None:
+                return 0
+            low, high = (low, middle) if has_entries else (middle + 1, high)
+            middle = (low + high) // 2
+        return low
+
+    def _has_entries(self, day: dt.date) -> Steps[bool | None]:
+        """Tell whether there are ledger entries up to a day; None if this business may not know.
+
+        A day more is asked for: whether Sage counts it in is not known.
+        """
+        task = self._task
+        until = min(day, dt.date.max - DAY) + DAY
+        ask = partial(task.get, LEDGER_ENTRIES, {"to_date": until.isoformat(), "page": "1", "items_per_page": "1"})
+        try:
+            answer = yield from self.answer(ask)
+        except (ListRefused, NoGoodAnswer):
+            return None
+        finally:
+            self.was_given = False  # of the report itself
+        items = answer.taken.get("$items")
+        total = Envelope.of(answer.taken).total if isinstance(items, list) else None
+        return None if total is None else total > 0 or bool(items)
 
 
 def months(first: dt.date, last: dt.date | None, today: dt.date) -> Iterator[tuple[dt.date, dt.date]]:

@@ -1,11 +1,17 @@
 import datetime as dt
-from typing import Any
+from bisect import bisect_left
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_sage.trial_balance import flat_accounts, months
+from source_sage.asking import Steps
+from source_sage.errors import ListRefused
+from source_sage.task import Task
+from source_sage.transport import Answer
+from source_sage.trial_balance import LEDGER_ENTRIES, TrialBalanceReading, flat_accounts, months
 
 DAYS = st.dates(dt.date(1990, 1, 1), dt.date(2060, 12, 31))
 START, END = dt.date(2024, 2, 1), dt.date(2024, 2, 29)
@@ -113,3 +119,99 @@ def test_an_account_without_balances_has_empty_ones(balance: dict[str, str] | No
     [row] = flat_accounts({"ledger_accounts": [account]}, START, END)
     empty = {name: None for name in ROW if name not in ("from_date", "to_date", "ledger_account_id")}
     assert row == {name: ROW[name] for name in ("from_date", "to_date", "ledger_account_id")} | empty
+
+
+# Months before the books begin
+
+TODAY = dt.date(2026, 11, 23)
+
+
+class Books:
+    """A business whose ledger entries have these dates, and what it is asked.
+
+    Args:
+        days: sorted dates of its entries.
+        inclusive: whether a `to_date` is counted in.
+        refuses: what it refuses, by path.
+        total: whether it tells a `$total`.
+    """
+
+    def __init__(self, days: list[dt.date], *, inclusive: bool = True, refuses: str = "", total: bool = True) -> None:
+        self.days, self.inclusive, self.refuses, self.total = days, inclusive, refuses, total
+        self.questions = 0
+        self.months: list[str] = []
+
+    def get(self, path: str, params: dict[str, str]) -> Answer[dict[str, Any]]:
+        body: dict[str, Any] = {}
+        if path == self.refuses:
+            raise ListRefused(403, "AccessDenied", "no")
+        if path == LEDGER_ENTRIES:
+            self.questions += 1
+            until = dt.date.fromisoformat(params["to_date"]) + dt.timedelta(days=self.inclusive)
+            count = bisect_left(self.days, until)
+            body = {"$items": [{}] * min(count, int(params["items_per_page"]))} | (
+                {"$total": count} if self.total else {}
+            )
+        else:
+            self.months.append(params["from_date"])
+        return Answer(body, dt.datetime.now(dt.UTC), 0.0, 0)
+
+    def read(self, start: dt.date) -> None:
+        task = SimpleNamespace(
+            facts=SimpleNamespace(path="/trial_balance"),
+            start_date=start,
+            window=SimpleNamespace(end=None),
+            clock=SimpleNamespace(now=lambda: dt.datetime.combine(TODAY, dt.time(), dt.UTC)),
+            get=self.get,
+            batch=lambda rows: rows,
+            hand_on=lambda batch: None,
+        )
+        reader = TrialBalanceReading(cast(Task, task))
+        steps: Steps[None] = reader.run()
+        for _ in steps:
+            ask = reader.wanted()
+            assert ask is not None
+            ask.run()
+            reader.came(ask)
+
+
+@given(st.dates(dt.date(1900, 1, 1), TODAY), st.lists(st.dates(dt.date(1900, 1, 1), TODAY)).map(sorted), st.booleans())
+def test_no_month_with_entries_is_left_out_and_few_without_are_asked(
+    start: dt.date, days: list[dt.date], inclusive: bool
+) -> None:
+    books = Books(days, inclusive=inclusive)
+    books.read(start)
+    every = [first for first, _ in months(start, None, TODAY)]
+    asked = [dt.date.fromisoformat(one) for one in books.months]
+    assert asked == every[len(every) - len(asked) :], "all months from some month on"
+    inside = [day for day in days if day >= start]
+    assert not inside or asked[0] <= max(start, inside[0].replace(day=1))
+    if not days:
+        assert len(asked) == 1 or len(every) < 3
+    elif days[0] >= start:  # at most the month before, whose end may or may not be counted in
+        assert len(every) < 3 or days[0] - asked[0] <= dt.timedelta(days=62)
+    assert books.questions <= 12
+
+
+def test_books_that_begin_late_cost_a_few_questions_instead_of_a_thousand_months() -> None:
+    books = Books([dt.date(2024, 3, 5)])
+    books.read(dt.date(1900, 1, 1))
+    assert (books.months[0], len(books.months)) == ("2024-03-01", 33)
+    assert books.questions <= 12
+
+
+def test_books_that_were_there_before_cost_one_question() -> None:
+    books = Books([dt.date(2019, 3, 5)])
+    books.read(dt.date(2024, 1, 1))
+    assert (books.months[0], books.questions) == ("2024-01-01", 1)
+
+
+@pytest.mark.parametrize("books", [Books([], refuses=LEDGER_ENTRIES), Books([], total=False)])
+def test_where_nobody_tells_every_month_is_asked(books: Books) -> None:
+    books.read(dt.date(2020, 1, 1))
+    assert len(books.months) == 83
+
+
+def test_a_report_that_is_refused_is_refused_as_a_whole_whatever_was_asked_before() -> None:
+    with pytest.raises(ListRefused):
+        Books([dt.date(2019, 3, 5)], refuses="/trial_balance").read(dt.date(2024, 1, 1))
