@@ -19,10 +19,11 @@ from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_sage.commands import person
-from source_sage.commands.bites import Bite, Bites, whole_streams
+from source_sage.commands.bites import Bites, whole_streams
 from source_sage.commands.live import Live
 from source_sage.commands.warehouse import Place, Warehouse, place_of
 from source_sage.config import SageConfig
+from source_sage.config_file import ConfigFile
 from source_sage.errors import config_error
 from source_sage.records import Records
 from source_sage.report import Report
@@ -82,6 +83,7 @@ def _job(
     place: Place,
     say: Callable[[str], None],
 ) -> int:
+    ConfigFile(options.config).require_replaceable()
     states = warehouse.states()
     person.say(f"{WARNING}\n")
     job = Job(form, options.config, streams, [] if options.full_refresh else states, warehouse, options.full_refresh)
@@ -136,21 +138,19 @@ class Job:
         """
         bites = Bites(self._whole, time.monotonic())
         report, failure = Report(), ""
-        source = SourceSage()
+        source = SourceSage(config_file=ConfigFile(self._config_file))
         with Live(report) as live, _log_to(live) as log:
             try:
                 pages = source.read_pages(log.logger, self._form, configured(self._streams), self._states, report)
                 for one in pages:
                     self._note(bites, one)
                     if bite := bites.due(time.monotonic()):
-                        self._write(bite)
+                        self._warehouse.write(bite, self._began)
             except AirbyteTracedException as error:
                 failure = filter_secrets(str(error.message))
             finally:
                 live.say_writing()
-                self._write(bites.rest(time.monotonic()))
-        for facts in self._streams:
-            self._warehouse.write(facts.name)  # a table for each stream, though no row came
+                self._warehouse.write(bites.rest(time.monotonic()), self._began)
         self.told = log.report
         return failure
 
@@ -164,15 +164,6 @@ class Job:
             status = one.trace.stream_status
             if status.status is AirbyteStreamStatus.COMPLETE:
                 bites.ended(status.stream_descriptor.name)
-
-    def _write(self, bite: Bite) -> None:
-        for stream in (*bite.streams, *bite.ended):
-            self._warehouse.write(stream)
-        for stream in bite.ended:
-            self._warehouse.forget_older(stream, self._began)
-        for state in bite.states.values():
-            self._warehouse.save(state)
-        self._warehouse.clean()
 
     def make_views(self) -> Iterator[str]:
         """Make the views of what is in the database anew.
