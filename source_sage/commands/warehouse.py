@@ -123,6 +123,7 @@ class Warehouse:
                 assert place.server is not None
                 self._cache = caches.postgres(place.server, os.environ.get("PGPASSWORD", ""), schema, files)
             self._processor = self._cache.get_record_processor(SOURCE, provider)
+            self._cache.get_state_provider(SOURCE)  # which makes the table of states
             self._make_tables(catalog)
         except Exception as error:  # of whichever database's driver
             raise _cannot_be_opened(place, error) from None
