@@ -78,8 +78,8 @@ lint: .venv/installed
 	$(PYTHON) scripts/make_venv.py .venv requirements/dev.txt
 	touch $@
 
-.venv-demo/installed: requirements/tools.txt requirements/build.txt requirements/demo.txt pyproject.toml
-	$(PYTHON) scripts/make_venv.py .venv-demo requirements/demo.txt
+.venv-demo/installed: requirements/tools.txt requirements/build.txt requirements/sync.txt pyproject.toml
+	$(PYTHON) scripts/make_venv.py .venv-demo requirements/sync.txt
 	touch $@
 
 # The peers and the chart each have an environment of their own.
@@ -95,7 +95,7 @@ lock: .venv/installed
 	$(LOCK) requirements/build.in -o requirements/build.txt
 	$(LOCK) pyproject.toml -o requirements/run.txt
 	$(LOCK) pyproject.toml --extra dev -o requirements/dev.txt
-	$(LOCK) requirements/demo.in -o requirements/demo.txt
+	$(LOCK) pyproject.toml --extra sync -o requirements/sync.txt
 	for name in chart dlt singer; do $(LOCK) benchmarks/requirements/$$name.in -o benchmarks/requirements/$$name.txt || exit; done
 	$(LOCK) requirements/sbom.in -o requirements/sbom.txt
 

@@ -28,8 +28,8 @@ from integration_tests.harness import run
 from integration_tests.ports import free_port
 from integration_tests.sandbox import Sandbox, faults
 from source_sage import redirect
-from source_sage.commands.authorize import Person, main
 from source_sage.clock import parse_utc
+from source_sage.commands.authorize import Person, main
 from source_sage.config import ALLOWED_HOSTS
 from source_sage.consent import redirect_uri
 from source_sage.redirect import LOOPBACK

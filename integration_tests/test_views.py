@@ -68,7 +68,7 @@ def test_there_is_a_view_for_each_table_and_it_can_be_asked(database: duckdb.Duc
         for (name,) in database.execute(
             f"SELECT view_name FROM duckdb_views() WHERE schema_name = '{VIEWS}'"
         ).fetchall()
-    }  # noqa: E501, S608
+    }
     assert names == every_stream().keys()
     for name in names:
         database.execute(f"FROM {VIEWS}.{name}").fetchall()
@@ -140,7 +140,7 @@ def test_the_answers_are_sage_s(books: Books, database: duckdb.DuckDBPyConnectio
             key
             for key, one in ledger.items()
             if one["control_name"] in controls or one["ledger_account_type"]["id"] in kinds
-        }  # noqa: E501
+        }
         some = [row for row in entries if row["ledger_account"]["id"] in chosen]
         return total(some, "debit") - total(some, "credit")
 

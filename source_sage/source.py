@@ -40,12 +40,13 @@ from source_sage.config import SageConfig
 from source_sage.config_file import ConfigFile
 from source_sage.errors import RefusedBeforehand, config_error, stopped
 from source_sage.pace import Pace
+from source_sage.plan import Planned, planned
 from source_sage.records import Records
 from source_sage.report import Report
 from source_sage.rights import Subscription, refusals
 from source_sage.state import StreamState
 from source_sage.stopping import Stop
-from source_sage.streams import StreamFacts, manifest, streams_of
+from source_sage.streams import StreamFacts, every_stream, manifest, streams_of
 from source_sage.sync import LONGEST_SILENCE_SECONDS, SECONDS_BETWEEN_LOOKS, Sync, blob_of, state_message
 from source_sage.tokens import SageTokens
 from source_sage.transport import Transport
@@ -183,6 +184,39 @@ class SourceSage(Source):
             yield from sync.messages()
         finally:
             logger.info(report.block(self._clock.now() - started, tokens.renewals))
+
+    def plan(
+        self,
+        config: Mapping[str, Any],
+        streams: Sequence[StreamFacts],
+        state: list[AirbyteStateMessage],
+        report: Report,
+    ) -> Iterator[Planned]:
+        """What `read` would ask for; asks Sage how long the lists are and reads nothing.
+
+        Yields:
+            Each list of each business that can be read.
+
+        Raises:
+            AirbyteTracedException: Sage cannot be asked, or there is nothing to read.
+        """
+        checked = SageConfig.parse(config)
+        states = ConnectorStateManager(state=state)
+        host = str(urlsplit(checked.endpoints.api).hostname)
+        lists = {name: facts for facts in streams for name in facts.lists}
+        reached = {
+            name: StreamState(one.name, states.get_stream_state(one.name, None), host) for name, one in lists.items()
+        }
+        _, transport = self._connection(config, checked, reading=True)
+        readable, _ = _businesses(checked, transport, report, with_their_details=True)
+        for business in readable:
+            refused = refusals(lists, business.profile)
+            for name, facts in lists.items():
+                key = f"{business.id}/{name}" if len(facts.parents) > 1 else business.id
+                if refusal := refused.get(name):
+                    yield Planned(business, name, "", None, 0, refusal.reason)
+                else:
+                    yield planned(every_stream()[name], business, reached[name].checkpoint(key), checked, transport)
 
     def _meanwhile(
         self,

@@ -25,6 +25,7 @@ from source_sage.commands.warehouse import Place, Warehouse, place_of
 from source_sage.config import SageConfig
 from source_sage.config_file import ConfigFile
 from source_sage.errors import config_error
+from source_sage.plan import told
 from source_sage.records import Records
 from source_sage.report import Report
 from source_sage.selection import configured, selected
@@ -84,9 +85,14 @@ def _job(
     say: Callable[[str], None],
 ) -> int:
     ConfigFile(options.config).require_replaceable()
-    states = warehouse.states()
+    states = [] if options.full_refresh else warehouse.states()
+    if options.dry_run:
+        report = Report()
+        source = SourceSage(config_file=ConfigFile(options.config))
+        say(told(source.plan(form, streams, states, report), report.titles))
+        return 0
     person.say(f"{WARNING}\n")
-    job = Job(form, options.config, streams, [] if options.full_refresh else states, warehouse, options.full_refresh)
+    job = Job(form, options.config, streams, states, warehouse, options.full_refresh)
     failure = job.read()
     say(job.told)
     for trouble in job.make_views():
