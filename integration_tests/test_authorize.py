@@ -600,7 +600,7 @@ def test_nor_is_one_that_appears_meanwhile(signing: Signing) -> None:
     )
     assert code == 0 and who.answers == []
     assert signing.output.read_text() == "somebody else's"
-    (other,) = [one for one in signing.output.parent.glob("config-*.json")]
+    (other,) = signing.output.parent.glob("config-*.json")
     assert json.loads(other.read_text())["account_id"] == signing.box.businesses[0].id
     assert f"Saved to {other}" in "\n".join(who.said)
 

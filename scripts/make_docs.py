@@ -334,8 +334,8 @@ def pictures() -> str:
         "# How the streams are related\n",
         f"<!-- {HEAD} -->\n",
         "`business_id` is part of every key and every join, and is left out below. A reference such as `contact` is an "
-        "object `{id, displayed_as}`: join on `(contact ->> 'id') = contacts.id`, in parentheses, and on `business_id`; "
-        "or use the [views](views.sql), in which it is flat. The pictures show "
+        "object `{id, displayed_as}`: join on `(contact ->> 'id') = contacts.id`, with the parentheses, and on "
+        "`business_id`; or use the [views](views.sql), in which it is flat. The pictures show "
         "the heart of the books; [erd.dbml](erd.dbml) has every stream with every field, for dbdiagram and its kin.\n",
     ]
     for picture in PICTURES:
