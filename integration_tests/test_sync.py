@@ -27,11 +27,11 @@ PROGRAM = """
 import socket, sys
 from pathlib import Path
 
-before = socket.socket.connect
+before, known = socket.socket.connect, Path(sys.argv[1])
 
 def connect(self, address):
-    with Path(sys.argv[1]).open("a") as known:
-        known.write(f"{address}\\n")
+    with known.open("a") as file:
+        file.write(f"{address}\\n")
     return before(self, address)
 
 socket.socket.connect = connect
@@ -167,11 +167,12 @@ def test_killed_it_goes_on_from_the_last_bite(somebody: Person) -> None:
     process[0].communicate(timeout=600)
     assert process[0].returncode != 0
     box.faults.clear()
-    assert somebody.rows("ledger_entries") and not somebody.rows("trial_balance")
+    assert somebody.rows("ledger_entries") and len({row["from_date"] for row in somebody.rows("trial_balance")}) < 20
     again = somebody.sync(*streams)
     assert again.returncode == 0, again.stderr
     somebody.assert_equal("ledger_entries", "contacts")
-    assert somebody.asked("ledger_entries") == 0 and somebody.rows("trial_balance")
+    assert somebody.asked("ledger_entries") == 0
+    assert len({row["from_date"] for row in somebody.rows("trial_balance")}) >= 24
 
 
 def test_a_list_that_fails_costs_itself_alone(somebody: Person) -> None:

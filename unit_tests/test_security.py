@@ -87,12 +87,12 @@ def test_the_image_is_made_of_what_is_locked() -> None:
         assert "--require-hashes" in command or ("--no-deps" in command and "--no-build-isolation" in command), command
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/sage.md"])
-def test_users_are_told_how_to_install_what_was_tested(page: str) -> None:
+@pytest.mark.parametrize(("page", "locked"), [("README.md", "sync"), ("docs/sage.md", "run")])
+def test_users_are_told_how_to_install_what_was_tested(page: str, locked: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     commands = re.findall(r"pip install [^#`\n]*[^#`\s]", text)
     assert commands == [
-        "pip install --require-hashes -r requirements/run.txt",
+        f"pip install --require-hashes -r requirements/{locked}.txt",
         "pip install --no-deps --no-build-isolation .",
     ]
 
