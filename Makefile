@@ -47,14 +47,17 @@ resume: .venv/installed
 	RESUME_FULL=1 $(BIN)/pytest integration_tests/test_resume.py -s
 
 # This source beside its peers; writes docs/performance.md. A quick try: make bench ROUNDS=1 SCALE=0.1
+# Beside another commit too: git worktree add /tmp/other COMMIT && make -C /tmp/other install && make bench BESIDE=/tmp/other
 ROUNDS ?= 5
 SCALE ?= 1
+BESIDE ?=
 bench: .venv/installed .venv-bench-chart/installed .venv-bench-dlt/installed .venv-bench-singer/installed
-	.venv-bench-chart/bin/python -m benchmarks --rounds $(ROUNDS) --scale $(SCALE)
+	.venv-bench-chart/bin/python -m benchmarks --rounds $(ROUNDS) --scale $(SCALE) $(if $(BESIDE),--beside $(BESIDE))
 
-# Tables and diagrams of docs/, from the manifest and the schemas.
+# Schemas and rights of docs/sage-lists.json and the manifest; tables and diagrams of docs/ of these.
 docs: .venv/installed
-	$(BIN)/python scripts/make_docs.py
+	$(BIN)/python -m scripts.make_schemas
+	$(BIN)/python -m scripts.make_docs
 
 # The image, built and run by a container engine that the tests start: root, and Debian's docker.io and debootstrap.
 image-test: .venv/installed .venv-demo/installed

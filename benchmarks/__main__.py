@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 import time
+from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import experiments, machine
@@ -26,6 +27,7 @@ EXPERIMENTS: Final = (
     "slow",
     "throughput",
     "budget",
+    "adversity",
 )
 
 
@@ -34,7 +36,7 @@ def main() -> int:
     args = _arguments()
     if not args.report_only:
         RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(_measured(args.rounds, args.scale, args.only or EXPERIMENTS), indent=1))
+        RESULTS.write_text(json.dumps(_measured(args), indent=1))
     results = json.loads(RESULTS.read_text())
     from benchmarks import chart, report  # not before: they take memory and time
 
@@ -46,16 +48,16 @@ def main() -> int:
     return 1 if wrong else 0
 
 
-def _measured(rounds: int, scale: float, chosen: tuple[str, ...] | list[str]) -> dict[str, Any]:
+def _measured(args: argparse.Namespace) -> dict[str, Any]:
     begun = time.time()
     with Server(OURS / "python") as server:
         ceiling = {name: server.rows_a_second(name, asked) for name, asked in experiments.CEILINGS.items()}
-        bench = Bench(server, rounds, scale)
-        samples = [sample.as_dict() for sample in bench.samples(chosen)]
+        bench = Bench(server, args.rounds, args.scale, args.beside)
+        samples = [sample.as_dict() for sample in bench.samples(args.only or EXPERIMENTS)]
     return {
         "machine": machine.described(),
-        "rounds": rounds,
-        "scale": scale,
+        "rounds": args.rounds,
+        "scale": args.scale,
         "begun": begun,
         "seconds": time.time() - begun,
         "server_rows_a_second": ceiling,
@@ -68,6 +70,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="how often each measurement is made")
     parser.add_argument("--scale", type=float, default=1.0, help="of the rows; 0.1 for a quick try")
     parser.add_argument("--only", nargs="+", choices=EXPERIMENTS, help="some experiments instead of all")
+    parser.add_argument("--beside", type=Path, help="another checkout to compare the cost of a row with")
     parser.add_argument("--report-only", action="store_true", help="write the page anew from the last results")
     return parser.parse_args()
 

@@ -1,7 +1,7 @@
 """What the fake Sage serves: lists of any length, made of a thousand different records of the sandbox's company.
 
-A record is kept as bytes with two marks in it, for the page it stands on and for the time it was made; a page is a
-join and two replacements. So a list of a million rows, each with an id of its own, needs no memory.
+A record is kept as bytes with marks in it, for the page it stands on, its date and the time it was made; a page is a
+join and three replacements. So a list of a million rows, each with an id of its own, needs no memory.
 """
 
 from __future__ import annotations
@@ -21,9 +21,12 @@ CACHED_BYTES: Final = 600_000_000
 INVOICE_BYTES: Final = 13_000
 FIRST_MADE: Final = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 SECONDS_BETWEEN_PAGES: Final = 600
+# Accounting dates grow with the pages, a day each, so that a list can be asked for by date.
+FIRST_DAY: Final = dt.date(2012, 1, 1)
 
 _PAGE_MARK: Final = b"@@page@@"
 _MADE_MARK: Final = b"@@@@when@made@@@@@@@"
+_DAY_MARK: Final = b"@@@@@day@@"
 _HEX_ID: Final = re.compile(r"[0-9a-f]{32}")
 _LINES: Final = ("invoice_lines", "credit_note_lines", "journal_lines", "payment_lines")
 
@@ -68,9 +71,19 @@ class Books:
         begin = first % len(records)
         made = FIRST_MADE + dt.timedelta(seconds=SECONDS_BETWEEN_PAGES * page)
         joined = b",".join(records[begin : begin + count])
-        return joined.replace(_PAGE_MARK, b"%08x" % page).replace(
-            _MADE_MARK, made.strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+        day = FIRST_DAY + dt.timedelta(days=page)
+        return (
+            joined.replace(_PAGE_MARK, b"%08x" % page)
+            .replace(_MADE_MARK, made.strftime("%Y-%m-%dT%H:%M:%SZ").encode())
+            .replace(_DAY_MARK, day.isoformat().encode())
         )
+
+
+def dated(length: int, from_date: str | None, to_date: str | None) -> range:
+    """Which rows of a list of that length have an accounting date in this range, its ends included."""
+    first = (dt.date.fromisoformat(from_date) - FIRST_DAY).days * PAGE_SIZE if from_date else 0
+    end = ((dt.date.fromisoformat(to_date) - FIRST_DAY).days + 1) * PAGE_SIZE if to_date else length
+    return range(min(max(first, 0), length), min(max(end, 0), length))
 
 
 def _prepared(name: str, rows: list[dict[str, Any]]) -> list[bytes]:
@@ -110,8 +123,10 @@ def _marked(name: str, index: int, row: dict[str, Any]) -> bytes:
     for field in _LINES:
         if row.get(field):
             row[field] = [{**line, "id": _id(f"{name}.{field}", index, n)} for n, line in enumerate(row[field])]
-    made = {field: _MADE_MARK.decode() for field in ("created_at", "updated_at") if field in row}
-    text = orjson.dumps({**row, **made})
+    marks: dict[str, str] = {field: _MADE_MARK.decode() for field in ("created_at", "updated_at") if field in row}
+    if "date" in row:
+        marks["date"] = _DAY_MARK.decode()
+    text = orjson.dumps({**row, **marks})
     return text.replace(row["id"].encode(), _id(name, index).encode())
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import readers
+from benchmarks import adversity, readers
 from benchmarks.child import AT_ONCE, Drain, Outcome, run
 from benchmarks.facts import PAGE_SIZE, id_tag
 from benchmarks.readers import Job, Reader
@@ -73,7 +73,8 @@ class Sample:
     """One run.
 
     Attributes:
-        experiment: start_up, ledger, company, latency_ledger, latency_company, throughput, budget, memory or slow.
+        experiment: start_up, ledger, company, latency_ledger, latency_company, throughput, budget, memory, slow or
+            adversity.
         reader: its key.
         round: from 0.
         setting: what varies inside the experiment: `empty` or `full`, seconds a request, rows.
@@ -123,7 +124,8 @@ class World:
         workers: requests at the same time, where the reader can be told.
         drain: how its output is taken.
         time_limit: seconds after which the run is ended.
-        may_be_cut: it counts all the same if it is.
+        may_be_cut, may_fail: it counts all the same if it is, or does.
+        trouble: what goes wrong on purpose.
     """
 
     rows: Mapping[str, int]
@@ -135,6 +137,8 @@ class World:
     drain: Drain = AT_ONCE
     time_limit: float = 600.0
     may_be_cut: bool = False
+    may_fail: bool = False
+    trouble: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Bench:
@@ -144,12 +148,14 @@ class Bench:
         server: serves.
         rounds: how often each measurement is made.
         scale: of the rows; below 1 for a quick try.
+        beside: another checkout of this connector, to compare the cost of a row with.
     """
 
-    def __init__(self, server: Server, rounds: int, scale: float) -> None:
+    def __init__(self, server: Server, rounds: int, scale: float, beside: Path | None = None) -> None:
         self._server = server
         self._rounds = rounds
         self._scale = scale
+        self._all = (*readers.ALL, readers.beside(beside)) if beside else readers.ALL
 
     def samples(self, chosen: Iterable[str]) -> Iterator[Sample]:
         """Run the experiments of these names, in this order."""
@@ -165,6 +171,7 @@ class Bench:
             "slow": self._slow,
             "throughput": self._throughput,
             "budget": self._budget,
+            "adversity": self._adversity,
         }
         for name in chosen:
             yield from experiments[name]()
@@ -176,7 +183,7 @@ class Bench:
 
     def _cost(self, name: str, shape: Mapping[str, int]) -> Iterator[Sample]:
         for number in range(self._rounds):
-            for reader in in_turn(readers.ALL, number):
+            for reader in in_turn(self._all, number):
                 nothing = dict.fromkeys(shape, 0)
                 full = scaled(shape, self._scale * reader.share)
                 yield self._sample(name, reader, number, "empty", World(nothing))
@@ -215,6 +222,23 @@ class Bench:
         )
         yield self._sample("budget", readers.SAGE, 0, str(window), world)
 
+    def _adversity(self) -> Iterator[Sample]:
+        rows = adversity.lengths(self._scale)
+        for case in adversity.CASES:
+            for reader in (readers.SAGE, readers.PLAIN):
+                world = World(
+                    rows,
+                    latency=adversity.LATENCY,
+                    limit=case.limit,
+                    window=case.window,
+                    drain=case.drain,
+                    time_limit=adversity.LONGEST_SECONDS,
+                    may_be_cut=True,
+                    may_fail=True,
+                    trouble=asdict(case.trouble),
+                )
+                yield self._sample("adversity", reader, 0, case.name, world)
+
     def _memory(self) -> Iterator[Sample]:
         for rows in ROWS_FOR_MEMORY:
             for reader in (readers.BARE, readers.SAGE):
@@ -231,7 +255,9 @@ class Bench:
             yield self._sample("slow", reader, 0, str(seconds), world)
 
     def _sample(self, experiment: str, reader: Reader, number: int, setting: str, world: World) -> Sample:
-        served = self._server.serve(dict(world.rows), latency=world.latency, limit=world.limit, window=world.window)
+        served = self._server.serve(
+            dict(world.rows), latency=world.latency, limit=world.limit, window=world.window, trouble=world.trouble
+        )
         expected = sum(served.values()) if world.to_read else 0
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             job = Job(self._server.url, list(world.rows), Path(folder), world.workers)
@@ -293,6 +319,8 @@ def _budget_used(counts: Counts, world: World) -> float | None:
 def _trouble(reader: Reader, outcome: Outcome, expected: int, world: World) -> str:
     if outcome.cut:
         return "" if world.may_be_cut else f"ended after {outcome.wall:.0f} s"
+    if world.may_fail:
+        return ""
     if outcome.exit_code:
         return f"exit code {outcome.exit_code}: {' '.join(outcome.complaint.split())[-200:]}"
     if reader.rows(outcome) < expected:

@@ -1,8 +1,9 @@
 """A Sage that answers faster than anyone reads: `python -m benchmarks.fake_sage`, in a process of its own.
 
 It prints its address, serves until its stdin is closed, and has only those of Sage's manners that readers need: the
-envelope, 200 rows a page, the last page repeated past the end, filters of change and deletion, `X-Business`, `Date`,
-429 with `Retry-After` over a sliding window. Everything else is the sandbox's work (integration_tests/sandbox).
+envelope, 200 rows a page, the last page repeated past the end, filters of date, change and deletion, `X-Business`,
+`Date`, 429 with `Retry-After` over a sliding window; and trouble on request. Everything else is the sandbox's work
+(integration_tests/sandbox).
 
 `POST /_bench/world` sets what is served and forgets what was counted; `GET /_bench/counts` tells what was asked.
 """
@@ -14,6 +15,7 @@ import contextlib
 import dataclasses
 import gc
 import math
+import random
 import socket
 import sys
 import time
@@ -25,14 +27,16 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from benchmarks.books import Books
+from benchmarks.books import Books, dated
 from benchmarks.facts import BUSINESS_ID, PAGE_SIZE
+from benchmarks.trouble import CUT, NO_JSON, REFUSED, Trouble
 
 PREFIX: Final = "/v3.1/"
 LARGEST_HEAD: Final = 65_536
 PAGE_ROOM: Final = 4 << 20
 DATA_END: Final = "2025-06-01T00:00:00Z"
 REASONS: Final = {200: "OK", 400: "Bad Request", 404: "Not Found", 429: "Too Many Requests"}
+RETRY_AFTER: Final = "Retry-After: 1\r\n"
 
 
 @dataclass
@@ -43,12 +47,14 @@ class World:
         rows: the length of each list; lists that are not named do not exist.
         latency: seconds that every answer takes; many wait at the same time.
         limit: requests let through in `window` seconds; None for as many as come.
+        trouble: what goes wrong on purpose.
     """
 
     rows: dict[str, int] = field(default_factory=dict)
     latency: float = 0.0
     limit: int | None = None
     window: float = 60.0
+    trouble: Trouble = field(default_factory=Trouble)
 
 
 @dataclass
@@ -80,6 +86,7 @@ class Answer:
     parts: tuple[bytes, ...]
     status: int = 200
     headers: str = ""
+    is_cut: bool = False
 
 
 class FakeSage:
@@ -90,6 +97,7 @@ class FakeSage:
         self._world = World()
         self._counts = Counts()
         self._window: deque[float] = deque()
+        self._chance = random.Random(1)  # noqa: S311
 
     async def connection(self, sock: socket.socket) -> None:
         """Answer the requests of one connection, one after another, until the client closes it."""
@@ -113,6 +121,8 @@ class FakeSage:
                 body, pending = pending[:length], pending[length:]
                 answer = await self._answer(_request(head, body))
                 await _send(loop, sock, answer, headers.get("x-business", ""))
+                if answer.is_cut:
+                    return
 
     async def _answer(self, request: Request) -> Answer:
         if request.path == "/_bench/world":
@@ -133,13 +143,34 @@ class FakeSage:
             if wait:
                 counts.refused.append(now)
                 return _error(429, "TooManyRequests", f"Retry-After: {math.ceil(wait)}\r\n")
+            if (struck := self._struck(request)) is not None:
+                (counts.refused if struck.status == REFUSED else counts.let_through).append(now)
+                return struck
             counts.let_through.append(now)
             return self._resource(request)
         finally:
             counts.under_way -= 1
 
+    def _struck(self, request: Request) -> Answer | None:
+        """What goes wrong with a request for a list, if anything does."""
+        name = request.path.removeprefix(PREFIX)
+        if name not in self._world.rows:
+            return None
+        size = int(request.params.get("items_per_page", "20"))
+        what = self._world.trouble.strikes(name, size, self._counts.under_way, self._chance)
+        if what is None:
+            return None
+        if what == CUT:
+            whole = self._resource(request)
+            return dataclasses.replace(whole, is_cut=True)
+        if what == NO_JSON:
+            return Answer((b"{]",))
+        return _error(what, "TooManyRequests" if what == REFUSED else "x", RETRY_AFTER if what == REFUSED else "")
+
     def _set(self, body: bytes) -> Answer:
-        wanted = World(**orjson.loads(body))
+        told = orjson.loads(body)
+        wanted = World(**{**told, "trouble": Trouble(**told.get("trouble", {}))})
+        self._chance = random.Random(1)  # noqa: S311
         rows = {name: self._books.length(name, length) for name, length in wanted.rows.items()}
         for name, length in rows.items():
             self._books.render_ahead(name, length)
@@ -179,7 +210,8 @@ class FakeSage:
         if size < 1 or PAGE_SIZE % size:
             return _error(400, "ValidationError")
         since = params.get("updated_or_created_since", "")
-        total = 0 if "deleted_since" in params or since > DATA_END else self._world.rows[name]
+        held = dated(self._world.rows[name], params.get("from_date"), params.get("to_date"))
+        total = 0 if "deleted_since" in params or since > DATA_END else len(held)
         pages = max(1, -(-total // size))
         page = min(max(asked, 1), pages)
         first = (page - 1) * size
@@ -188,7 +220,8 @@ class FakeSage:
         after = f'"/{name}?page={page + 1}&items_per_page={size}"' if page < pages else "null"
         before = f'"/{name}?page={page - 1}&items_per_page={size}"' if page > 1 else "null"
         envelope = f'"$total":{total},"$page":{page},"$next":{after},"$back":{before},"$itemsPerPage":{size}'
-        return Answer((f'{{{envelope},"$items":['.encode(), self._books.rows(name, first, count), b"]}"))
+        rows = self._books.rows(name, held.start + first, count) if count else b""
+        return Answer((f'{{{envelope},"$items":['.encode(), rows, b"]}"))
 
 
 def _request(head: str, body: bytes) -> Request:
@@ -207,7 +240,7 @@ def _json(value: Any, status: int = 200, headers: str = "") -> Answer:
 
 
 def _error(status: int, code: str, headers: str = "") -> Answer:
-    told = {"$severity": "error", "$dataCode": code, "$message": REASONS[status], "$source": ""}
+    told = {"$severity": "error", "$dataCode": code, "$message": REASONS.get(status, "No"), "$source": ""}
     return _json([told], status, headers)
 
 
@@ -226,11 +259,13 @@ def _tokens() -> dict[str, Any]:
 async def _send(loop: asyncio.AbstractEventLoop, sock: socket.socket, answer: Answer, business: str) -> None:
     echo = f"X-Business: {business}\r\n" if business else ""
     head = (
-        f"HTTP/1.1 {answer.status} {REASONS[answer.status]}\r\nContent-Type: application/json\r\n"
+        f"HTTP/1.1 {answer.status} {REASONS.get(answer.status, 'No')}\r\nContent-Type: application/json\r\n"
         f"Content-Length: {sum(map(len, answer.parts))}\r\nDate: {formatdate(usegmt=True)}\r\n"
         f"{echo}{answer.headers}\r\n"
     ).encode()
     parts = [head, *answer.parts]
+    if answer.is_cut:
+        parts = [head, answer.parts[0]]
     try:
         sent = sock.sendmsg(parts)
     except BlockingIOError:

@@ -75,7 +75,13 @@ def bare_loop(job: Job) -> list[str]:
     return [str(OURS / "python"), "-m", "benchmarks.peers.bare_loop", job.url, BUSINESS_ID, *job.streams]
 
 
-def source_sage(job: Job, command: str = "read") -> list[str]:
+def plain_client(job: Job) -> list[str]:
+    """Threads that know nothing of each other."""
+    start = [str(OURS / "python"), "-m", "benchmarks.peers.plain_client"]
+    return [*start, job.url, BUSINESS_ID, str(job.workers), *job.streams]
+
+
+def source_sage(job: Job, command: str = "read", executable: str = EXECUTABLE) -> list[str]:
     """This connector, as Airbyte starts it."""
     config = {
         "account_id": BUSINESS_ID,
@@ -90,12 +96,13 @@ def source_sage(job: Job, command: str = "read") -> list[str]:
     }
     path = job.write("config.json", config)
     if command != "read":
-        return [EXECUTABLE, command, *(["--config", path] if command != "spec" else [])]
-    return [EXECUTABLE, "read", "--config", path, "--catalog", job.write("catalog.json", _catalog(path, job.streams))]
+        return [executable, command, *(["--config", path] if command != "spec" else [])]
+    catalog = job.write("catalog.json", _catalog(executable, path, job.streams))
+    return [executable, "read", "--config", path, "--catalog", catalog]
 
 
-def _catalog(config: str, streams: Sequence[str]) -> dict[str, Any]:
-    said = subprocess.run([EXECUTABLE, "discover", "--config", config], check=True, stdout=subprocess.PIPE, text=True)
+def _catalog(executable: str, config: str, streams: Sequence[str]) -> dict[str, Any]:
+    said = subprocess.run([executable, "discover", "--config", config], check=True, stdout=subprocess.PIPE, text=True)
     messages = [json.loads(line) for line in said.stdout.splitlines() if line.startswith("{")]
     found = next(one["catalog"]["streams"] for one in messages if one["type"] == "CATALOG")
     by_name = {stream["name"]: stream for stream in found}
@@ -159,6 +166,7 @@ def _singer(job: Job) -> list[str]:
 
 BARE: Final = Reader("bare", "bare loop, same shaping", bare_loop)
 SAGE: Final = Reader("ours", "source-sage", source_sage)
+PLAIN: Final = Reader("plain", "plain client", plain_client)
 DLT_EXTRACT: Final = Reader("dlt_extract", "dlt, extract alone (no shaping)", _dlt("extract"), tells_count=True)
 DLT_NORMALIZE: Final = Reader("dlt_normalize", "dlt, extract + normalize", _dlt("normalize"), 0.15, tells_count=True)
 SINGER_SDK: Final = Reader("singer", "singer-sdk tap (no shaping)", _singer, 0.25)
@@ -174,4 +182,13 @@ COMMANDS: Final = tuple(
     Reader(name, f"source-sage {name}", functools.partial(source_sage, command=name))
     for name in ("spec", "check", "discover")
 )
-BY_KEY: Final = {reader.key: reader for reader in ALL}
+BESIDE: Final = "beside"
+
+
+def beside(checkout: Path) -> Reader:
+    """Another checkout of this connector, in which `make install` was run: an earlier commit, say."""
+    executable = str(checkout / ".venv" / "bin" / "source-sage")
+    return Reader(BESIDE, "the other checkout", functools.partial(source_sage, executable=executable))
+
+
+BY_KEY: Final = {reader.key: reader for reader in (*ALL, PLAIN, beside(ROOT))}

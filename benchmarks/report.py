@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import experiments
+from benchmarks import adversity, experiments
+from benchmarks.facts import PAGE_SIZE
 from benchmarks.figures import Figures, told
-from benchmarks.readers import ALL, BARE, BY_KEY, COMMANDS, IMPORT_CDK, ONE_REQUEST_EACH, SAGE
+from benchmarks.readers import ALL, BARE, BESIDE, BY_KEY, COMMANDS, IMPORT_CDK, ONE_REQUEST_EACH, PLAIN, SAGE
 from benchmarks.targets import targets
 
 BEGIN: Final = "<!-- figures: written by `make bench` -->"
@@ -45,6 +46,7 @@ def _generated(figures: Figures) -> str:
         _targets(figures),
         *(_cost(figures, name) for name in COST_TITLES),
         *(_latency(figures, name) for name in LATENCY_TITLES),
+        _adversity(figures),
         _memory(figures),
         _start_up(figures),
     )
@@ -95,7 +97,8 @@ def _cost(figures: Figures, name: str) -> list[str]:
             told(figures.spread(name, reader.key, "full", "peak_mb"), lambda v: f"{v:.0f}", extremes=False),
             _whole(figures, name, reader.key, "requests"),
         ]
-        for reader in ALL
+        for reader in (*ALL, BY_KEY[BESIDE])
+        if reader in ALL or figures.runs(name, reader.key)
     ]
     header = [
         "reader",
@@ -133,6 +136,34 @@ def _latency(figures: Figures, name: str) -> list[str]:
         f"Wall time with start-up, median of {runs}; {experiments.MANY_WORKERS} workers where a reader takes a number."
     )
     return [f"### {LATENCY_TITLES[name]}, waiting for every answer", "", wall, "", *_table(header, rows), ""]
+
+
+def _adversity(figures: Figures) -> list[str]:
+    if not figures.runs("adversity"):
+        return []
+    rows = adversity.lengths(figures.scale)
+    table = []
+    for case in adversity.CASES:
+        cells = [case.name, f"{case.requests(rows):,}", f"{case.seconds(rows):.0f}"]
+        for reader in (SAGE, PLAIN):
+            run = next(iter(figures.runs("adversity", reader.key, case.name)), None)
+            if run is None:
+                cells += ["–", "–", "–"]
+                continue
+            missing = case.expected(rows) - run["rows"]
+            came = "all" if not missing else f"**{missing:,} missing**" if missing > 0 else f"**{-missing:,} twice**"
+            took = f"more than {run['wall']:.0f}" if run["cut"] else f"{run['wall']:.0f}"
+            cells += [f"{run['requests']:,} ({run['refused']:,})", took, came]
+        table.append(cells)
+    header = ["what goes wrong", "ideal requests", "ideal s"]
+    header += [f"{SAGE.label}: requests (429)", "s", "rows", f"{PLAIN.label}: requests (429)", "s", "rows"]
+    pages = sum(-(-length // PAGE_SIZE) for length in rows.values())
+    said = (
+        f"{len(rows)} lists of together {pages:,} pages, {adversity.LATENCY * 1000:.0f} ms a request, "
+        f"{adversity.WORKERS} at once; one run each, wall time with start-up. *Ideal* is a reader that knew everything "
+        "beforehand and started at once."
+    )
+    return ["### What adversity costs", "", said, "", *_table(header, table), ""]
 
 
 def _memory(figures: Figures) -> list[str]:

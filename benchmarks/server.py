@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -78,7 +79,13 @@ class Server:
             self._process.wait()
 
     def serve(
-        self, rows: dict[str, int], *, latency: float = 0.0, limit: int | None = None, window: float = 60.0
+        self,
+        rows: dict[str, int],
+        *,
+        latency: float = 0.0,
+        limit: int | None = None,
+        window: float = 60.0,
+        trouble: Mapping[str, Any] | None = None,
     ) -> dict[str, int]:
         """Set what is served, and forget what was counted.
 
@@ -86,11 +93,12 @@ class Server:
             rows: the length of each list.
             latency: seconds that every answer takes.
             limit: requests let through in `window` seconds.
+            trouble: what goes wrong on purpose, as `Trouble` has it.
 
         Returns:
             The lengths that it serves: a list of codes is no longer than there are codes.
         """
-        world = {"rows": rows, "latency": latency, "limit": limit, "window": window}
+        world = {"rows": rows, "latency": latency, "limit": limit, "window": window, "trouble": trouble or {}}
         served: dict[str, int] = self._ask("/_bench/world", world)
         return served
 

@@ -12,6 +12,8 @@ from benchmarks.facts import PAGE_SIZE
 from benchmarks.figures import Figures, Sample, told
 from benchmarks.readers import (
     BARE,
+    BESIDE,
+    BY_KEY,
     COMMANDS,
     DECLARATIVE_SHAPED,
     DLT_EXTRACT,
@@ -25,6 +27,7 @@ from benchmarks.readers import (
 
 MOST_TIMES_BARE: Final[Mapping[str, float]] = {"ledger": 2.0, "company": 1.3}
 MOST_TIMES_DECLARATIVE: Final = 0.5
+MOST_TIMES_BESIDE: Final = 1.1
 LATENCY: Final = 0.3
 LEAST_OF_IDEAL: Final = 0.88
 LEAST_TIMES_PEER: Final = 10.0
@@ -34,10 +37,10 @@ MOST_MB: Final = 160.0
 MOST_BYTES_A_ROW: Final = 9
 MOST_GROWTH: Final = 1.25
 MOST_START_UP_SECONDS: Final = 0.4
-# A list is read in slices of accounting date if it is longer; they grow from the first to the longest.
+# A longer list is read in slices of accounting date; they grow with what is read, from the first to the longest.
 SHORT_LIST: Final = 5_000
 FIRST_SLICE: Final = 2_000
-GROWTH: Final = 1.5
+GROWTH: Final = 0.25
 LONGEST_SLICE: Final = 20_000
 VERY_LONG_LIST: Final = 200_000
 MOST_TIMES_PAGES: Final = 1.06
@@ -63,6 +66,8 @@ def targets(figures: Figures) -> Iterator[Target]:
         yield _cost(figures, shape, SINGER_SDK, 1.0)
         yield _cost(figures, shape, DLT_NORMALIZE, 1.0)
         yield _cost(figures, shape, DLT_EXTRACT, None)
+        if figures.runs(shape, BESIDE):
+            yield _cost(figures, shape, BY_KEY[BESIDE], MOST_TIMES_BESIDE)
     yield from _throughput(figures)
     yield from _budget(figures)
     yield from _memory(figures)
@@ -164,9 +169,9 @@ def pages_of(rows: int) -> int:
 
 def slices_of(rows: int) -> int:
     """How many slices a list of so many rows is read in, each two thirds full; none if it is short."""
-    left, count, limit = float(rows if rows > SHORT_LIST else 0), 0, float(FIRST_SLICE)
-    while left > 0:
-        left, count, limit = left - limit * 2 / 3, count + 1, min(limit * GROWTH, LONGEST_SLICE)
+    read, count = 0.0, 0
+    while rows > SHORT_LIST and read < rows:
+        read, count = read + min(FIRST_SLICE + GROWTH * read, LONGEST_SLICE) * 2 / 3, count + 1
     return count
 
 

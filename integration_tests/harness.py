@@ -19,6 +19,7 @@ from typing import Any
 
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_sage.asking import ThreadPool, Threads
 from source_sage.clock import Clock
 from source_sage.run import SageEntrypoint, as_line
 from source_sage.secrecy import SecretsLogFormatter
@@ -96,6 +97,7 @@ def run(
     clock: Clock | None = None,
     seen: Callable[[Message], None] | None = None,
     keep: Callable[[Message], bool] = lambda message: True,
+    threads: Callable[[int], Threads] = ThreadPool,
 ) -> Output:
     """Run one command in this process.
 
@@ -105,6 +107,7 @@ def run(
         clock: the connector's time.
         seen: called with each message as it leaves; an exception of it ends the run like a kill.
         keep: whether the output keeps a message; a list of millions would fill the memory.
+        threads: those that carry the requests out, by how many at once.
     """
     output = Output()
 
@@ -125,7 +128,7 @@ def run(
                 path = Path(folder, name)
                 path.write_text(json.dumps(content))
                 arguments += [f"--{name}", str(path)]
-        entrypoint = SageEntrypoint(SourceSage(clock))
+        entrypoint = SageEntrypoint(SourceSage(clock, threads))
         messages = entrypoint.run(entrypoint.parse_args(arguments))
         try:
             for line in messages:

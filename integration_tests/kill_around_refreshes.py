@@ -40,7 +40,7 @@ from starlette.responses import Response
 
 from integration_tests.harness import catalog_of, discover
 from integration_tests.sandbox import Sandbox
-from integration_tests.sandbox.faults import Action, Call
+from integration_tests.sandbox.manners.faults import Action, Call
 from source_sage.config_file import beside
 from source_sage.run import run
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from integration_tests.harness import Destination, EveryRow, Message, Output, Row, catalog_of, discover, run
 from integration_tests.sandbox import Company, Sandbox
-from integration_tests.sandbox.requestlog import Logged
+from integration_tests.sandbox.manners.requestlog import Logged
 from integration_tests.test_streams import EVERY_STREAM, unequal
-from source_sage import cuts, reading, streams
+from source_sage import cuts, proofs, reading, streams, walks
 from source_sage.clock import Clock
 
 LONG_AGO, FAR_OFF = "0001-01-01", "9999-12-31"
@@ -52,33 +52,33 @@ class SandboxClock(Clock):
 
 # Numbers of rows that a reading decides by.
 BY_ROWS: list[tuple[Any, str]] = [
+    (walks, "SHORT_LIST"),
     (reading, "SHORT_LIST"),
-    (reading, "FIRST_SLICE"),
-    (reading, "LONGEST_SLICE"),
-    (reading, "TOUCHED_AT_MOST"),
+    (walks, "FIRST_SLICE"),
+    (walks, "LONGEST_SLICE"),
+    (proofs, "TOUCHED_AT_MOST"),
     (cuts, "FIRST_SLICE"),
 ]
 
 
 @contextmanager
 def page_size(rows: int) -> Iterator[None]:
-    """Pages of so many rows instead of 200, by the manifest, so that a small company has many of them.
+    """Pages of so many rows instead of 200, so that a small company has many of them.
 
     Slices shrink with them: all holds as many pages as in a company of the full size.
     """
-    entries = [stream for entry in streams.manifest()["streams"] for stream in entry.get("streams", [entry])]
-    strategies = [entry["retriever"]["paginator"]["pagination_strategy"] for entry in entries]
-    full = strategies[0]["page_size"]
+    every = streams.every_stream()
+    of_the_manifest = dict(every)
+    full = every["contacts"].page_size
     real = {(module, name): getattr(module, name) for module, name in BY_ROWS}
-    for strategy in strategies:
-        strategy["page_size"] = rows
+    for name, facts in of_the_manifest.items():
+        every[name] = facts.model_copy(update={"page_size": rows})
     for (module, name), value in real.items():
         setattr(module, name, value * rows // full)
     try:
         yield
     finally:
-        for strategy in strategies:
-            strategy["page_size"] = full
+        every.update(of_the_manifest)
         for (module, name), value in real.items():
             setattr(module, name, value)
 

@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 import requests
 
-from benchmarks import targets
+from benchmarks import adversity, targets
 from benchmarks.child import Drain, run
 from benchmarks.experiments import COMPANY, scaled
 from benchmarks.facts import PAGE_SIZE, id_tag
 from benchmarks.figures import Figures
 from benchmarks.peers.shaping import compiled
+from benchmarks.readers import Job, plain_client
 from benchmarks.server import Counts, Server
 from benchmarks.targets import most_requests, slices_of
-from source_sage import cuts, reading
+from source_sage import cuts, walks
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,16 @@ def test_fake_sage_pages_like_sage(server: Server) -> None:
     assert server.counts().requests == 11
 
 
+def test_fake_sage_knows_dates(server: Server) -> None:
+    server.serve({"sales_invoices": 2_001})
+    days = [row["date"] for number in range(1, 12) for row in page(server, number)["$items"]]
+    assert days == sorted(days) and len(days) == 2_001 and len(set(days)) == 11
+    second = page(server, 2, from_date="2012-01-02", to_date="2012-01-03")
+    assert second["$total"] == 400 and {row["date"] for row in second["$items"]} == {"2012-01-03"}
+    assert page(server, 1, from_date="2012-01-11")["$total"] == 1
+    assert page(server, 1, to_date="2011-12-31")["$items"] == []
+
+
 def test_fake_sage_refuses_beyond_the_limit(server: Server) -> None:
     server.serve({"sales_invoices": 10}, limit=3, window=600)
     answers = [requests.get(f"{server.url}/sales_invoices", timeout=10) for _ in range(5)]
@@ -57,6 +68,52 @@ def test_fake_sage_refuses_beyond_the_limit(server: Server) -> None:
     assert 540 <= int(answers[-1].headers["Retry-After"]) <= 600
     counts = server.counts()
     assert (len(counts.let_through), len(counts.refused)) == (3, 2)
+
+
+def test_fake_sage_makes_trouble(server: Server) -> None:
+    lists = {"contacts": 400, "products": 400}
+
+    def statuses(size: int = 200, name: str = "contacts", times: int = 1, **trouble: Any) -> list[int]:
+        server.serve(lists, trouble=trouble)
+        address = f"{server.url}/{name}?items_per_page={size}"
+        return [requests.get(address, timeout=10).status_code for _ in range(times)]
+
+    assert statuses(200, heavy=60) == [504] and statuses(50, heavy=60) == [200]
+    assert statuses(dead="contacts") == [503] and statuses(dead="contacts", name="products") == [200]
+    assert 20 < statuses(times=200, refused=0.2).count(429) < 60
+    assert statuses(at_once=0) == [429]
+    server.serve(lists, trouble={"broken": 1.0})
+    seen = set()
+    for _ in range(40):
+        try:
+            answer = requests.get(f"{server.url}/contacts", timeout=10)
+            seen.add("no JSON" if answer.ok else str(answer.status_code))
+        except requests.exceptions.RequestException:
+            seen.add("cut")
+    assert seen == {"500", "502", "no JSON", "cut"}
+
+
+def test_the_ideal_knows_everything_beforehand() -> None:
+    rows = {"contacts": 399, "products": 399}
+    ideal = {case.name: (case.requests(rows), case.expected(rows)) for case in adversity.CASES}
+    assert ideal["nothing"] == (4, 798)
+    assert ideal["pages of more than 60 rows answer 504"] == (16, 798)
+    assert ideal["one of the lists always answers 503"] == (2, 399)
+    window = adversity.Case("x", limit=10, window=5.0)
+    assert window.seconds(dict.fromkeys("abc", 1_999)) == 10.0
+    assert all(length % PAGE_SIZE for length in adversity.lengths(0.1).values())
+
+
+def test_the_plain_client_reads_all_that_it_is_given_and_says_what_it_left_out(server: Server, tmp_path: Path) -> None:
+    def read(**trouble: Any) -> tuple[int, int]:
+        server.serve({"contacts": 450, "products": 10}, trouble=trouble)
+        job = Job(server.url, ["contacts", "products"], tmp_path, 4)
+        command = [sys.executable, *plain_client(job)[1:]]
+        outcome = run(command, tmp_path)
+        return outcome.records, outcome.exit_code
+
+    assert read() == (460, 0)
+    assert read(dead="contacts") == (10, 1)
 
 
 def test_a_run_is_counted_and_measured(tmp_path: Path) -> None:
@@ -128,7 +185,7 @@ def test_no_list_of_the_bench_ends_with_a_full_page() -> None:
 
 
 def test_the_target_for_requests_follows_what_the_reading_decides_by() -> None:
-    decided_by = (cuts.SHORT_LIST, cuts.FIRST_SLICE, reading.GROWTH, cuts.LONGEST_SLICE)
+    decided_by = (cuts.SHORT_LIST, cuts.FIRST_SLICE, walks.GROWTH, cuts.LONGEST_SLICE)
     assert decided_by == (targets.SHORT_LIST, targets.FIRST_SLICE, targets.GROWTH, targets.LONGEST_SLICE)
     assert [most_requests(rows) for rows in (0, 1, 200, 201, 5_000)] == [3, 3, 3, 4, 27]
     assert most_requests(5_001) == 26 + 4 * slices_of(5_001) + 5

@@ -12,8 +12,8 @@ import yaml
 
 from integration_tests.pipeline import Pipeline, SandboxClock, page_size
 from integration_tests.sandbox import Sandbox, faults
-from integration_tests.sandbox.faults import Action, Call
-from integration_tests.sandbox.wire import http_date
+from integration_tests.sandbox.manners.faults import Action, Call
+from integration_tests.sandbox.wire.values import http_date
 
 LEDGER = "ledger_entries"
 STREAMS = (LEDGER, "transactions", "addresses", "contacts", "sales_invoices")

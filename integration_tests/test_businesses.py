@@ -14,7 +14,7 @@ from integration_tests.forty import ENDED, SEED, forty
 from integration_tests.harness import Destination, Message, Output, catalog_of, run
 from integration_tests.pipeline import SandboxClock
 from integration_tests.sandbox import Company, Sandbox, faults
-from integration_tests.sandbox.facts import Resource, resources
+from integration_tests.sandbox.wire.facts import Resource, resources
 from source_sage.clock import Clock
 
 # Their parents' rows bring them, or a request a month.

@@ -108,6 +108,10 @@ case("No access to Sales, and Sage does not tell", [{"roles": {"Sales": "No Acce
 
 case("End Date before Start Date", start_date="2024-05-01", end_date="2024-04-30")(nothing)
 case("Start Date in the wrong form", start_date="01/05/2024")(nothing)
+case("Start Date with a time", start_date="2024-05-01T00:00:00Z")(nothing)
+case("Start Date in the future", start_date="2942-01-01")(nothing)
+case("A misspelt key", end_date="", enddate="2024-12-31")(nothing)
+case("A switch in words", replicate_financial_data="yes")(nothing)
 case("Several fields wrong", start_date="", client_id="", num_workers=99)(nothing)
 case("No token at all", access_token="", refresh_token="")(nothing)
 

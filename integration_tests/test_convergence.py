@@ -1,13 +1,16 @@
 """The property that everything serves: once the changes stop, one more incremental sync equals Sage.
 
 Hypothesis drives a real sandbox over HTTP: changes between syncs and between two pages of one, any default order,
-faults, kills and resumes; the messages feed a small append-dedup destination. A failing example is printed as the
-steps that lead to it, with a line to replay it. `make torture` runs thousands; the number is in TORTURE_EXAMPLES.
+faults, kills and resumes. The messages feed two destinations: a small append-dedup one, and one that keeps every row,
+into which no key may come twice in a run. Which request is answered next, of 1, 4 or 16 that are under way, and which
+answer is taken next, is a part of the example. A failing one is printed as the steps that lead to it, with a line to
+replay it. `make torture` runs thousands; the number is in TORTURE_EXAMPLES.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import math
 import os
 import random
@@ -20,16 +23,16 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from integration_tests.harness import Destination, Message, catalog_of, discover, run
+from integration_tests.harness import Destination, EveryRow, Message, catalog_of, discover, run
 from integration_tests.pipeline import Killed, SandboxClock, page_size
 from integration_tests.sandbox import Company, Sandbox, faults
+from integration_tests.seeded import SeededThreads
 from integration_tests.test_streams import unequal
-from source_sage import cuts, reading, streams
+from source_sage import cuts, paging, proofs, reading, streams, walks
 
 EXAMPLES = int(os.environ.get("TORTURE_EXAMPLES", "200"))
 # Shares of them that workers take; each stays within minutes.
 SHARDS = max(10, EXAMPLES // 100)
-# Pages side by side come in an order of their own: with one worker a failing example is the same each time.
 WORKERS = [int(one) for one in os.environ.get("TORTURE_WORKERS", "1,4,16").split(",")]
 # Finding the smallest failing example may take many minutes; TORTURE_SHRINK=0 leaves it out.
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] * (os.environ.get("TORTURE_SHRINK") != "0"))]
@@ -71,6 +74,16 @@ BETWEEN = st.lists(
 )
 FAULTS = st.sampled_from(["503", "html", "drop", "cut", "broken_json", "empty", "heavy", "429", "429 without a time"])
 
+# What goes wrong all through a sync, of which list, and how much.
+WEATHER = st.tuples(
+    st.sampled_from(["fair", "fair", "heavy", "heavy", "429s", "504s", "refused", "$total too high"]),
+    st.sampled_from(STREAMS),
+    st.integers(0, 1000),
+)
+FAIR = ("fair", STREAMS[0], 0)
+# After these a list may be INCOMPLETE, which is told.
+MAY_FAIL = ("504s", "refused", "$total too high")
+
 
 def change(box: Sandbox, company: Company, what: tuple[str, str, int]) -> None:
     """One change in the company; an operation that the list does not have is a harmless other one."""
@@ -107,12 +120,13 @@ def change(box: Sandbox, company: Company, what: tuple[str, str, int]) -> None:
 # What decides about pages and slices, so small that a small company has many of both. The tests of long lists cross
 # the real values.
 SMALL = {
-    (reading, "SMALLEST_PAGE"): 1,
+    (paging, "SMALLEST_PAGE"): 1,
+    (walks, "SHORT_LIST"): 2 * PAGE_SIZE,
     (reading, "SHORT_LIST"): 2 * PAGE_SIZE,
-    (reading, "FIRST_SLICE"): PAGE_SIZE,
-    (reading, "LONGEST_SLICE"): 4 * PAGE_SIZE,
+    (walks, "FIRST_SLICE"): PAGE_SIZE,
+    (walks, "LONGEST_SLICE"): 4 * PAGE_SIZE,
     (cuts, "FIRST_SLICE"): PAGE_SIZE,
-    (reading, "TOUCHED_AT_MOST"): 2 * PAGE_SIZE,
+    (proofs, "TOUCHED_AT_MOST"): 2 * PAGE_SIZE,
 }
 
 
@@ -142,6 +156,7 @@ class Books(RuleBasedStateMachine):
         between=BETWEEN,
         kill_after=st.one_of(st.none(), st.integers(1, 250)),
         workers=st.sampled_from(WORKERS),
+        answers=st.integers(0, 2**16),
     )
     def open(
         self,
@@ -153,8 +168,10 @@ class Books(RuleBasedStateMachine):
         between: list[tuple[tuple[str, str, int], int]],
         kill_after: int | None,
         workers: int,
+        answers: int,
     ) -> None:
-        """A company and its first sync."""
+        """A company and its first sync; `answers` decides the order of all answers."""
+        self.answers, self.runs = answers, 0
         self.box = Sandbox(
             size="tiny",
             seed=seed,
@@ -172,7 +189,7 @@ class Books(RuleBasedStateMachine):
         self.clock = SandboxClock(self.box)
         with small_pages():
             self.catalog = catalog_of(discover(self.config), [*STREAMS, *LINES])
-        self.destination = Destination(self.catalog)
+        self.destination, self.every_row = Destination(self.catalog), EveryRow(self.catalog)
         self._sync(between, [], kill_after)
 
     @rule(changes=st.lists(CHANGE, min_size=1, max_size=4), seconds=st.sampled_from([0, 1, 30, 400, 90_000]))
@@ -187,6 +204,7 @@ class Books(RuleBasedStateMachine):
         trouble=st.lists(st.tuples(FAULTS, st.sampled_from(STREAMS), st.integers(1, 6)), max_size=2),
         kill_after=st.one_of(st.none(), st.none(), st.integers(1, 250)),
         seconds=st.sampled_from([0, 5, 400]),
+        weather=WEATHER,
     )
     def sync(
         self,
@@ -194,9 +212,10 @@ class Books(RuleBasedStateMachine):
         trouble: list[tuple[str, str, int]],
         kill_after: int | None,
         seconds: int,
+        weather: tuple[str, str, int],
     ) -> None:
         """A sync while the company goes on between its pages, with faults, perhaps killed."""
-        self._sync(between, trouble, kill_after)
+        self._sync(between, trouble, kill_after, weather)
         self.box.clock.advance(seconds)
 
     @rule()
@@ -210,6 +229,7 @@ class Books(RuleBasedStateMachine):
         between: list[tuple[tuple[str, str, int], int]],
         trouble: list[tuple[str, str, int]],
         kill_after: int | None,
+        weather: tuple[str, str, int] = FAIR,
     ) -> None:
         for what, page in between:
 
@@ -222,8 +242,9 @@ class Books(RuleBasedStateMachine):
             )
         for kind, name, nth in trouble:
             self.box.faults.add(fault(kind), path=f"*/{name}", nth=nth)
+        begin(weather, self.box)
         try:
-            self._read(kill_after)
+            self._read(kill_after, may_fail=weather[0] in MAY_FAIL)
         finally:
             self.box.faults.clear()
 
@@ -238,10 +259,16 @@ class Books(RuleBasedStateMachine):
                 self._compare(name)
             for name in LINES:
                 self._compare_lines(name)
+            # And one that begins anew, into a destination that keeps every row: each is there once.
+            self.destination.state.clear()
+            self._read(None)
+            for name in STREAMS:
+                keys = [(self.company.id, item["id"]) for item in self._wanted(name)]
+                self.every_row.assert_each_once(name, keys)
         finally:
             self.box.stop()
 
-    def _read(self, kill_after: int | None) -> None:
+    def _read(self, kill_after: int | None, *, may_fail: bool = False) -> None:
         left = kill_after
 
         def seen(message: Message) -> None:
@@ -253,15 +280,30 @@ class Books(RuleBasedStateMachine):
                 if left < 0:
                     raise Killed
             self.destination.take(message)
+            self.every_row.take(message)
 
         self.destination.begin()
         state = self.destination.saved() or None
+        self.every_row.begin(state)
+        self.runs += 1
+        seed = (self.answers, self.runs)
         with small_pages():
             try:
-                output = run("read", self.config, catalog=self.catalog, state=state, clock=self.clock, seen=seen)
+                output = run(
+                    "read",
+                    self.config,
+                    catalog=self.catalog,
+                    state=state,
+                    clock=self.clock,
+                    seen=seen,
+                    threads=lambda workers: SeededThreads(workers, seed),
+                )
             except Killed:
                 return
-        assert output.failure is None, output.failure
+            finally:
+                self.every_row.assert_once()
+        assert may_fail or output.failure is None, output.failure
+        assert {error["failure_type"] for error in output.errors} <= {"transient_error"}
 
     def _wanted(self, name: str) -> list[dict[str, Any]]:
         dated = name not in ("contacts", "attachments", "ledger_accounts", "countries")
@@ -308,6 +350,26 @@ def fault(kind: str) -> faults.Action:
         "429 without a time": faults.status(429),
     }
     return made[kind]
+
+
+def begin(weather: tuple[str, str, int], box: Sandbox) -> None:
+    """Have something go wrong until the faults are cleared."""
+    kind, name, number = weather
+    chance = random.Random(number)  # noqa: S311
+    asked = itertools.count()
+    if kind == "heavy":
+        box.faults.add(faults.heavy(1 + number % (PAGE_SIZE - 1), 504), path=f"*/{name}")
+    elif kind == "429s":
+        share = 0.05 + number % 4 * 0.05
+        box.faults.add(
+            faults.status(429, headers={"Retry-After": "1"}), path="/v3.1/*", when=lambda call: chance.random() < share
+        )
+    elif kind == "504s":
+        box.faults.add(faults.status(504), path=f"*/{name}", when=lambda call: chance.random() < 0.3)
+    elif kind == "refused":
+        box.faults.add(faults.refused(403), path=f"*/{name}", when=lambda call: next(asked) >= 1 + number % 6)
+    elif kind == "$total too high":
+        box.faults.add(faults.wrong_total(1 + number % (2 * PAGE_SIZE)), path=f"*/{name}")
 
 
 # Finding the smallest failing example may take many minutes.

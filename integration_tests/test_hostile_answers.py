@@ -10,6 +10,7 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -236,3 +237,71 @@ def test_no_odd_page_harms_another_list(what: str) -> None:
             pipeline.assert_equal()
         else:
             assert {error["failure_type"] for error in output.errors} == {"transient_error"}
+
+
+# Lists that lie about where they end
+
+
+@dataclass
+class Told(faults.Action):
+    """A list whose pages a function makes up, by their number and size."""
+
+    page: Callable[[int, int], dict[str, Any]]
+    business: str
+    name: str = "told"
+
+    async def before(self, call: faults.Call) -> Response | None:
+        body = {"$page": call.page, "$items": [], **self.page(call.page, call.page_size)}
+        return Response(json.dumps(body), headers={"X-Business": self.business})
+
+
+def some_rows(first: int, count: int) -> list[dict[str, Any]]:
+    times = {"created_at": "2024-05-01T10:00:00Z", "updated_at": "2024-05-01T10:00:00Z", "date": "2024-05-01"}
+    return [{"id": f"{row:032x}", **times} for row in range(first, first + count)]
+
+
+def in_turns(number: int, size: int) -> dict[str, Any]:
+    return {"$items": some_rows(size * (number % 2), size), "$next": "/more", "$total": 10**6}
+
+
+LIES: dict[str, Callable[[int, int], dict[str, Any]]] = {
+    "pages A, B, A, B": in_turns,
+    "pages A, B, A, B, of nobody knows how many": lambda number, size: {**in_turns(number, size), "$total": None},
+    "10^18 rows, the last page again and again": lambda number, size: {
+        "$items": some_rows(0, min(size, 50)),
+        "$page": 1,
+        "$total": 10**18,
+        "$next": "/more",
+    },
+    "10^18 rows, the same page under every number": lambda number, size: {
+        "$items": some_rows(0, size),
+        "$total": 10**18,
+        "$next": "/more",
+    },
+    "10^18 rows of which none come": lambda number, size: {"$total": 10**18, "$next": "/more"},
+    "more rows than can be counted": lambda number, size: {"$items": some_rows(0, 3), "$total": 2**64 - 1},
+    "rows counted in words": lambda number, size: {"$items": some_rows(0, 3), "$total": "9" * 5000, "$page": {}},
+    "less than no rows": lambda number, size: {"$items": some_rows(0, 3), "$total": -1, "$page": -1, "$next": [1]},
+}
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Iterator[Sandbox]:
+    with Sandbox(size="tiny", seed=5, token_life=10**9) as box:
+        box.clock.advance(86_400)
+        yield box
+
+
+@pytest.mark.parametrize("name", ["contacts", "ledger_entries", "stock_movements", "currencies"])
+@pytest.mark.parametrize("what", LIES)
+def test_a_list_that_lies_about_its_end_ends_soon_and_alone(what: str, name: str, tiny: Sandbox) -> None:
+    tiny.faults.clear()
+    tiny.faults.add(Told(LIES[what], tiny.businesses[0].id), path=f"*/{name}")
+    pipeline = Pipeline(tiny, (name, "countries"))
+    output = pipeline.sync()
+    tiny.faults.clear()
+    assert len(pipeline.asked(name)) < 1000
+    assert output.statuses("countries")[-1] == "COMPLETE"
+    assert output.statuses(name)[-1] in ("COMPLETE", "INCOMPLETE")
+    assert all("nobody foresaw" not in error["message"] for error in output.errors)
+    assert not [line for line in output.log("ERROR") if "Traceback" in line]

@@ -136,21 +136,10 @@ def _nth(number: int) -> Any:
     "die_after",
     [
         130,
-        pytest.param(60, marks=pytest.mark.xfail(strict=False, reason="lives of three seconds: up to 2 x the pages")),
+        pytest.param(60, marks=pytest.mark.xfail(strict=False, reason="lives of three seconds: up to 2.2 x the pages")),
     ],
 )
-@pytest.mark.parametrize(
-    "order",
-    [
-        "created:asc",
-        *(
-            pytest.param(
-                one, marks=pytest.mark.xfail(strict=False, reason="each edit moves a row: up to 2.5 x the pages")
-            )
-            for one in ("updated:asc", "updated:desc", "random")
-        ),
-    ],
-)
+@pytest.mark.parametrize("order", ["created:asc", "updated:asc", "updated:desc", "random"])
 def test_a_ledger_that_is_edited_all_the_time_by_a_process_that_dies(
     order: str, die_after: int, sage: LongSage
 ) -> None:

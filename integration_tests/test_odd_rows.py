@@ -14,6 +14,7 @@ from integration_tests.harness import Row
 from integration_tests.pipeline import Pipeline, page_size
 from integration_tests.sandbox import Sandbox, faults
 from integration_tests.test_streams import EVERY_STREAM, unequal
+from source_sage.rows import UNCONVERTED
 
 INVOICES = "sales_invoices"
 AMOUNT, DATE, MOMENT, TEXT, TRUTH = "total_amount", "due_date", "updated_at", "notes", "sent"
@@ -42,6 +43,7 @@ ODD_VALUES: dict[str, tuple[str, bytes]] = {
     "a day that no month has": (DATE, b'"2024-02-30"'),
     "a date of zeros": (DATE, b'"0000-00-00"'),
     "a date that is a number": (DATE, b"4711471147"),
+    "a date with the day or the month first": (DATE, b'"05/01/4711471147"'),
     "an accounting date that is none": ("date", b'"4711471147"'),
     "a time of change that is none": (MOMENT, b'"4711471147"'),
     "a truth value that is a word": (TRUTH, b'"4711471147"'),
@@ -114,8 +116,10 @@ def read_with(pipeline: Pipeline, odd: Callable[[Row], bytes]) -> tuple[list[Row
         if row["id"] not in keys:
             assert list(unequal(row, others[row["id"]], INVOICES)) == []
     assert SECRET not in " ".join(output.log("WARN") + output.log("INFO") + output.log("ERROR"))
-    for row in output.rows(INVOICES):
-        json.dumps(row, allow_nan=False)
+    for one in output.of("RECORD"):
+        json.dumps(one, allow_nan=False)
+        changed = [change["field"] for change in one["record"].get("meta", {"changes": []})["changes"]]
+        assert changed == list(one["record"]["data"].get(UNCONVERTED, ()))
     found = [row for row in output.rows(INVOICES) if row["id"] in keys]
     return chosen, found, output.log("WARN")
 
@@ -134,6 +138,10 @@ def test_a_value_of_another_type_becomes_null_and_is_named_once(what: str, pipel
     chosen, found, warnings = read_with(pipeline, with_value(field, raw))
     assert_only_that_field_differs(chosen, found, field)
     assert all(not row.get(field) or row[field] == [None] for row in found)
+    wanted = (
+        {f"{field}[0]": [4711471147]} if field == "invoice_lines" and raw[:2] == b"[[" else {field: json.loads(raw)}
+    )
+    assert [row[UNCONVERTED] for row in found] == [wanted, wanted]
     assert [field in text for text in warnings] == [True]
     for row in found:
         jsonschema.validate(row, EVERY_STREAM[INVOICES].schema_)

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.targets import most_requests, slices_of
 from integration_tests.pipeline import Pipeline, is_walk
 from integration_tests.sandbox import Sandbox
-from integration_tests.sandbox.requestlog import Logged
+from integration_tests.sandbox.manners.requestlog import Logged
 from integration_tests.test_streams import EVERY_STREAM
 from source_sage import cuts
 

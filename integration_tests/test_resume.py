@@ -25,7 +25,7 @@ import pytest
 from integration_tests.harness import Message
 from integration_tests.pipeline import Pipeline, is_walk, page_size
 from integration_tests.sandbox import Company, Sandbox, faults
-from source_sage import cuts, reading
+from source_sage import cuts, walks
 from source_sage.state import RANGES_AT_MOST
 
 FULL = "RESUME_FULL" in os.environ
@@ -61,13 +61,11 @@ def ledger() -> Iterator[Sandbox]:
 def under_way(rows: int, first: int = FIRST_SLICE, longest: int = LONGEST_SLICE) -> int:
     """How many rows may be in slices that are not saved when a run has read so many, at most.
 
-    Each slice that is proven lets the later ones be longer by a half. Two are read at once, and one more may have
-    ended without being proven.
+    The more is proven, the longer are the slices. Two are read at once, and one more may have ended without being
+    proven.
     """
-    saved, limit = 0.0, float(first)
-    while saved + 3 * limit < rows and limit < longest:
-        saved, limit = saved + limit / 2, limit * reading.GROWTH
-    return int(3 * min(limit, longest))
+    saved = max(0.0, (rows - 3 * first) / (1 + 3 * walks.GROWTH))
+    return int(3 * min(first + walks.GROWTH * saved, longest))
 
 
 def measured_sync(pipeline: Pipeline, kill_after: int | None) -> tuple[int, int, int]:

@@ -21,7 +21,7 @@ import pytest
 import requests
 
 from integration_tests.sandbox import Company, Sandbox, faults
-from integration_tests.sandbox.facts import resources
+from integration_tests.sandbox.wire.facts import resources
 
 LISTS = sorted(name for name, r in resources().items() if r.is_list)
 

@@ -142,8 +142,7 @@ def test_an_answer_that_does_not_end_is_a_failure(send: Sender, answer: stranger
 
 @pytest.mark.parametrize("answer", ENDLESS.values(), ids=ENDLESS)
 def test_nor_does_the_api_keep_a_thread_for_ever(answer: stranger.Answer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CONNECT_TIMEOUT_SECONDS", 0.1)
-    monkeypatch.setattr(module, "READ_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(module, "REQUEST_SECONDS", 0.3)
     with Stranger(answer) as sage, pytest.raises(AirbyteTracedException):
         ask(sage.address, Clock())
 

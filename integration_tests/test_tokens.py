@@ -15,7 +15,7 @@ import requests
 from integration_tests.harness import Destination, Message, Output, catalog_of, run
 from integration_tests.pipeline import SandboxClock
 from integration_tests.sandbox import Sandbox, faults
-from integration_tests.sandbox.requestlog import Logged
+from integration_tests.sandbox.manners.requestlog import Logged
 from source_sage import tokens as module
 from source_sage.clock import Clock
 

@@ -15,7 +15,7 @@ import pytest
 from integration_tests.harness import Output
 from integration_tests.pipeline import Pipeline, SandboxClock, is_walk, page_size, rows_answered
 from integration_tests.sandbox import Sandbox, faults
-from integration_tests.sandbox.faults import Action, Call
+from integration_tests.sandbox.manners.faults import Action, Call
 from source_sage import transport
 
 # Many pages without tombstones, a few without, two with, one with, and one that always comes whole.
@@ -311,7 +311,7 @@ def test_an_answer_that_names_no_business_is_told_once_a_list_and_in_the_report(
     told = [line.partition(":")[0] for line in output.log("WARN") if "which business they are for" in line]
     assert sorted(told) == ["contacts", "ledger_entries"]
     (report,) = [line for line in output.log("INFO") if line.startswith("Sync report")]
-    assert "answers that named no business (no header X-Business): contacts, ledger_entries" in report
+    assert "answers that named no business: contacts, ledger_entries" in report
 
 
 def test_where_sage_promises_no_echo_none_is_missed(quick: Pipeline) -> None:

@@ -1,26 +1,24 @@
-"""Write which plans, countries and roles Sage gives a list to: `source_sage/rights.yaml`.
+"""Which plans, countries and roles Sage gives a list to, as `source_sage/rights.yaml` says it.
 
-    python scripts/make_rights.py STREAMS_JSON
-
-Only what narrows a list down is written; a list that no line names is open to every plan, country and role.
+Made of docs/sage-lists.json. Only what narrows a list down is written; a list that no line names is open to every plan,
+country and role. scripts/make_schemas.py writes it.
 """
 
 from __future__ import annotations
 
 import json
-import re
-import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from source_sage.rights import PLANS, SOLD_IN
-from source_sage.streams import every_stream
+from source_sage.streams import PACKAGE, every_stream
 
-TARGET = Path(__file__).parent.parent / "source_sage" / "rights.yaml"
-HEAD = """\
+LISTS: Final = Path(__file__).parents[1] / "docs" / "sage-lists.json"
+HEAD: Final = """\
 # Which plans, countries and roles Sage gives a list to; a list that no line names is open to all of them.
-# Made by scripts/make_rights.py from what Sage says of each list (API.md, 1.10). A line's facts:
+# Made by scripts/make_schemas.py of docs/sage-lists.json (docs/sage-api.md#plans-countries-roles).
+# The facts of a line:
 #   plans        the list is part of these plans alone
 #   countries    Sage offers it in these countries alone
 #   areas        the user must have a role in one of these areas
@@ -28,14 +26,9 @@ HEAD = """\
 """
 
 
-def areas_of(text: str | None) -> tuple[str, ...]:
-    """The areas that a sentence of Sage's about roles names, in its order."""
-    return tuple(re.findall(r"`([^`]+)`", text or ""))
-
-
-def facts_of(entry: dict[str, Any]) -> Iterable[dict[str, Any]]:
+def facts_of(known: dict[str, Any]) -> Iterable[dict[str, Any]]:
     """What narrows one list down, a line for each kind of fact."""
-    sold: dict[str, list[str]] | None = entry["availability_2025"]
+    sold: dict[str, list[str]] | None = known["plans"]
     if sold:
         plans = [plan for plan in PLANS if sold.get(plan)]
         countries = sorted({country for some in sold.values() for country in some})
@@ -43,26 +36,23 @@ def facts_of(entry: dict[str, Any]) -> Iterable[dict[str, Any]]:
             yield {"plans": plans}
         if not set(countries) >= SOLD_IN:
             yield {"countries": countries}
-    if areas := areas_of(entry["roles"]):
-        lesser = re.search(r"Read Only|Restricted Access", entry["roles"])
-        yield {"areas": sorted(areas), **({} if lesser else {"full_access": True})}
+    if roles := known["roles"]:
+        lesser = any(level != "Full Access" for levels in roles["areas"].values() for level in levels)
+        yield {"areas": sorted(roles["areas"]), **({} if lesser else {"full_access": True})}
 
 
-def main(streams_json: str) -> None:
-    """Read the facts, write those of our streams, each set of facts once."""
-    source = json.loads(Path(streams_json).read_text("utf-8"))
-    ours = every_stream()
+def documents() -> dict[Path, str]:
+    """The text of the file: each set of facts once, with the streams that it is about."""
+    known = json.loads(LISTS.read_text("utf-8"))["lists"]
     grouped: dict[str, list[str]] = {}
-    for entry in source["lists"] + source["singletons"]:
-        if entry["in_swagger_2025"] and entry["stream"] in ours:
-            for facts in facts_of(entry):
-                grouped.setdefault(json.dumps(facts), []).append(entry["stream"])
+    for name in sorted(every_stream().keys() & known.keys()):
+        for facts in facts_of(known[name]):
+            grouped.setdefault(json.dumps(facts), []).append(name)
     blocks = []
     for key, streams in sorted(grouped.items()):
         facts = [f"  {name}: {_flow(value)}" for name, value in json.loads(key).items()]
-        blocks.append("\n".join(["-" + facts[0][1:], *facts[1:], *_wrapped(sorted(streams))]))
-    TARGET.write_text(HEAD + "\n".join(blocks) + "\n", "utf-8")
-    sys.stdout.write(f"{TARGET}: {len(blocks)} lines of facts\n")
+        blocks.append("\n".join(["-" + facts[0][1:], *facts[1:], *_wrapped(streams)]))
+    return {PACKAGE / "rights.yaml": HEAD + "\n".join(blocks) + "\n"}
 
 
 def _flow(value: Any) -> str:
@@ -72,7 +62,3 @@ def _flow(value: Any) -> str:
 def _wrapped(streams: list[str]) -> list[str]:
     one_line = f"  streams: [{', '.join(streams)}]"
     return [one_line] if len(one_line) <= 120 else ["  streams:", *(f"    - {name}" for name in streams)]
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

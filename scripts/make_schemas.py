@@ -1,285 +1,263 @@
-"""Write one JSON Schema per stream from Sage's Swagger files.
+"""Write one JSON Schema per stream into source_sage/schemas/, and who may read it into source_sage/rights.yaml.
 
-    python scripts/make_schemas.py SWAGGER [SWAGGER ...] --streams STREAMS_JSON --out source_sage/schemas
+    python scripts/make_schemas.py
 
-A later Swagger file wins over an earlier one, field by field. Sage's texts are never copied: every
-description comes from field_descriptions.json beside this script, keyed by field name, or by
-`owner.field` where one name means two things (the owner is the stream, or the field around it).
-The same input gives the same bytes. What the Swagger gets wrong is listed once, in CORRECTIONS.
-Which streams are made of other streams' lines, and of which, is read from the manifest.
+It reads what is in this repository:
+
+    docs/sage-lists.json              what Sage says of its lists: fields and their types; its head explains the form
+    CORRECTIONS, below                where the wire differs from that
+    source_sage/manifest.yaml         which lists are streams, and which streams are lines of others
+    scripts/field_descriptions.json   our descriptions by field name, or by `owner.field` where one name means two
+                                      things (the owner is the stream, or the field around it)
+
+The same input gives the same bytes. What is missing is told, with the file to write it into.
 """
+
+from __future__ import annotations
 
 import argparse
 import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from source_sage.streams import StreamFacts, every_stream
+from scripts import make_rights
+from source_sage.rows import UNCONVERTED
+from source_sage.streams import PACKAGE, StreamFacts, every_stream
 
 Fragment = dict[str, Any]
-Properties = dict[str, Fragment]
+# Names of fields, each with its type in the form of docs/sage-lists.json.
+Fields = dict[str, str]
 
-DESCRIPTIONS = Path(__file__).with_name("field_descriptions.json")
+ROOT: Final = Path(__file__).parents[1]
+LISTS: Final = ROOT / "docs" / "sage-lists.json"
+DESCRIPTIONS: Final = Path(__file__).with_name("field_descriptions.json")
+SCHEMAS: Final = PACKAGE / "schemas"
 
-STRING: Fragment = {"type": "string"}
-BOOLEAN: Fragment = {"type": "boolean"}
-INTEGER: Fragment = {"type": "integer"}
-NUMBER: Fragment = {"type": "number"}
-DATE: Fragment = {"type": "string", "format": "date"}
-DATE_TIME: Fragment = {"type": "string", "format": "date-time"}
-REFERENCE: Fragment = {"$ref": "#/definitions/Base"}
-DELETION: Properties = {"is_deleted": BOOLEAN, "deleted_at": DATE_TIME}
+SCALARS: Final[dict[str, Fragment]] = {
+    "s": {"type": ["null", "string"]},
+    "n": {"type": ["null", "number"]},
+    "i": {"type": ["null", "integer"]},
+    "b": {"type": ["null", "boolean"]},
+    "d": {"type": ["null", "string"], "format": "date"},
+    "t": {"type": ["null", "string"], "format": "date-time", "airbyte_type": "timestamp_with_timezone"},
+}
+REFERENCE: Final[Fields] = {"id": "s", "displayed_as": "s"}
+DELETION: Final[Fields] = {"is_deleted": "b", "deleted_at": "t"}
 
-# Where the wire differs from the Swagger, in the Swagger's own notation. None takes a field out.
-CORRECTIONS: dict[str, dict[str, Fragment | None]] = {
+# Where the wire differs from what Sage says, by list or shape; None takes a field out.
+CORRECTIONS: Final[dict[str, dict[str, str | None]]] = {
     # Declared, but of another type on the wire.
-    "AnalysisType": {
-        "active_areas": {"type": "array", "items": STRING},
-        "analysis_type_level": {
-            "type": "object",
-            "properties": {"id": INTEGER, "name": STRING, "identifier": STRING},
-        },
-    },
-    "JournalLine": {"journal_line_foreign_currency": {"type": "object"}},
-    "LedgerAccountBalanceDetails": {"from_date": DATE, "to_date": DATE},
-    "PurchaseCreditNote": {"inverse_exchange_rate": NUMBER},
-    "StockItem": {"cost_price_last_updated": DATE_TIME},
-    "StockMovement": {"date": DATE_TIME, "movement_number": INTEGER},
-    "Transaction": {"audit_trail_id": INTEGER, "number_of_attachments": INTEGER, "origin": REFERENCE},
+    "analysis_types": {"active_areas": "a:s", "analysis_type_level": "o:AnalysisTypeLevel"},
+    "JournalLine": {"journal_line_foreign_currency": "o"},
+    "LedgerAccountBalanceDetails": {"from_date": "d", "to_date": "d"},
+    "purchase_credit_notes": {"inverse_exchange_rate": "n"},
+    "stock_items": {"cost_price_last_updated": "t"},
+    "stock_movements": {"date": "t", "movement_number": "i"},
+    "transactions": {"audit_trail_id": "i", "number_of_attachments": "i", "origin": "r"},
     # Only a single GET gives these, or they would carry a whole file.
-    "Attachment": {"file": None},
-    "PurchaseInvoice": {"corrections": None},
-    "SalesInvoice": {"corrections": None, "recurring_invoice": None},
-    # On the wire, though the Swagger does not know them.
-    "BankAccount": {"main_contact_person": REFERENCE},
-    "BankTransfer": {"editable": BOOLEAN},
-    "Business": {
-        "user_roles": {"type": "array"},
-        "user_permissions": {
-            "type": "array",
-            "items": {"type": "object", "properties": {"area": STRING, "role": STRING}},
-        },
+    "attachments": {"file": None},
+    "purchase_invoices": {"corrections": None},
+    "sales_invoices": {"corrections": None, "recurring_invoice": None},
+    # On the wire, though Sage does not tell of them.
+    "AnalysisTypeLevel": {"id": "i", "name": "s", "identifier": "s"},
+    "bank_accounts": {"main_contact_person": "r"},
+    "bank_transfers": {"editable": "b"},
+    "businesses": {"user_roles": "a", "user_permissions": "a:UserPermission"},
+    "UserPermission": {"area": "s", "role": "s"},
+    "business_settings": {"smart_transaction_enabled": "b"},
+    "contacts": {
+        "preferred_address": "r",
+        "preferred_contact_person": "r",
+        "send_statements": "b",
+        "statement_run": "b",
+        "go_cardless_mandate": "b",
+        "mandate_active": "b",
     },
-    "BusinessSettings": {"smart_transaction_enabled": BOOLEAN},
-    "Contact": {
-        "preferred_address": REFERENCE,
-        "preferred_contact_person": REFERENCE,
-        "send_statements": BOOLEAN,
-        "statement_run": BOOLEAN,
-        "go_cardless_mandate": BOOLEAN,
-        "mandate_active": BOOLEAN,
-    },
-    "FinancialSettings": {"exempt_from_vat": BOOLEAN},
-    "LedgerAccount": {"ui_visible": BOOLEAN, "bank_attached": BOOLEAN},
-    "Subscription": {"accountant_pays": BOOLEAN},
+    "financial_settings": {"exempt_from_vat": "b"},
+    "ledger_accounts": {"ui_visible": "b", "bank_attached": "b"},
+    "Subscription": {"accountant_pays": "b"},
 }
 
-# Records with a list of their own come as references {id, displayed_as}; here the wire holds them whole.
-INLINED = {"AnalysisType.analysis_type_categories", "StockMovement.stock_item"}
-
-# Streams that Sage has no list for, each with the fields of its key.
-OWN_STREAMS: dict[str, tuple[set[str], Properties]] = {
-    "deleted_records": (
-        {"stream", "id"},
-        {"stream": STRING, "id": STRING, "deleted_at": DATE_TIME},
-    ),
-    "trial_balance": (
-        {"from_date", "ledger_account_id"},
-        {
-            "from_date": DATE,
-            "to_date": DATE,
-            "ledger_account_id": STRING,
-            "ledger_account_displayed_as": STRING,
-            "opening_debit": NUMBER,
-            "opening_credit": NUMBER,
-            "debit": NUMBER,
-            "credit": NUMBER,
-            "closing_debit": NUMBER,
-            "closing_credit": NUMBER,
-        },
-    ),
+# Streams that are no list of Sage's.
+OWN_STREAMS: Final[dict[str, Fields]] = {
+    "deleted_records": {"stream": "s", "id": "s", "deleted_at": "t"},
+    "trial_balance": {
+        "from_date": "d",
+        "to_date": "d",
+        "ledger_account_id": "s",
+        "ledger_account_displayed_as": "s",
+        "opening_debit": "n",
+        "opening_credit": "n",
+        "debit": "n",
+        "credit": "n",
+        "closing_debit": "n",
+        "closing_credit": "n",
+    },
 }
 
 
 class InputError(Exception):
-    """The inputs do not fit together; the message names what is missing."""
+    """Something is missing; the message names it, and where to write it."""
 
 
 class SchemaBuilder:
-    """Turns Swagger properties into the schema of a stream."""
+    """Turns fields into the schema of a stream.
 
-    def __init__(self, definitions: dict[str, Properties], listed: set[str], texts: dict[str, str]) -> None:
-        """`listed` names the definitions that have a list of their own."""
-        self._definitions = definitions
-        self._listed = listed
+    Args:
+        shapes: the fields of each list and of each nested record, by name.
+        texts: our descriptions.
+    """
+
+    def __init__(self, shapes: dict[str, Fields], texts: dict[str, str]) -> None:
+        self._shapes = shapes
         self._texts = texts
         self._used: set[str] = set()
         self._undescribed: set[str] = set()
 
-    def build(self, stream: str, definition: str | None, properties: Properties, keys: set[str]) -> Fragment:
+    def build(self, owner: str, shape: str | None, fields: Fields, keys: Iterable[str]) -> Fragment:
         """The schema of one stream: its keys are plain strings, everything else may be null."""
-        parents = (definition,) if definition else ()
-        schema = {
-            "$schema": "http://json-schema.org/draft-07/schema#",
-            **self._object(stream, properties, parents),
-        }
+        parents = (shape,) if shape else ()
+        fields = fields | {UNCONVERTED: "o"}
+        schema = {"$schema": "http://json-schema.org/draft-07/schema#", **self._object(owner, fields, parents)}
         schema["type"] = "object"
         for name, field in schema["properties"].items():
             if name in keys:
                 field["type"] = "string"
             if "description" not in field:
-                self._undescribed.add(f"{stream}.{name}")
+                self._undescribed.add(f"{owner}.{name}")
         return schema
 
     def check_descriptions(self) -> None:
-        """Every top-level field has a description, and no description is left over."""
-        if self._undescribed:
-            raise InputError(f"no description for: {', '.join(sorted(self._undescribed))}")
-        if unused := self._texts.keys() - self._used:
-            raise InputError(f"descriptions of unknown fields: {', '.join(sorted(unused))}")
+        """Every top-level field has a description, and no description is left over.
 
-    def _object(self, owner: str, properties: Properties, parents: tuple[str, ...]) -> Fragment:
-        fields = {
-            name: self._field(owner, name, fragment, parents)
-            for name, fragment in in_order(properties)
+        Raises:
+            InputError: one is missing or too many.
+        """
+        if self._undescribed:
+            lines = "".join(f'\n  "{one}": "...",' for one in sorted(self._undescribed))
+            raise InputError(
+                f"write into scripts/field_descriptions.json, by field name if it always means the same:{lines}"
+            )
+        if unused := self._texts.keys() - self._used:
+            raise InputError(f"take out of scripts/field_descriptions.json: {', '.join(sorted(unused))}")
+
+    def _object(self, owner: str, fields: Fields, parents: tuple[str, ...]) -> Fragment:
+        properties = {
+            name: self._described(owner, name, self._value(name, code, parents))
+            for name, code in in_order(fields)
             if name != "links" and not name.startswith("$")
         }
-        return {"type": ["null", "object"], "additionalProperties": True, "properties": fields}
+        return {"type": ["null", "object"], "additionalProperties": True, "properties": properties}
 
-    def _field(self, owner: str, name: str, fragment: Fragment, parents: tuple[str, ...]) -> Fragment:
-        inline = bool(parents) and f"{parents[-1]}.{name}" in INLINED
-        field = self._value(name, fragment, parents, inline)
+    def _described(self, owner: str, name: str, field: Fragment) -> Fragment:
         key = f"{owner}.{name}" if f"{owner}.{name}" in self._texts else name
         if key not in self._texts:
             return field
         self._used.add(key)
         return {"description": self._texts[key], **field}
 
-    def _value(self, name: str, fragment: Fragment, parents: tuple[str, ...], inline: bool) -> Fragment:
-        """Linked records become references; what the row owns is spelled out, never inside itself."""
-        if "$ref" in fragment:
-            target = fragment["$ref"].removeprefix("#/definitions/")
-            if target in parents or (target in self._listed and not inline):
-                target = "Base"
-            return self._object(name, self._definitions[target], (*parents, target))
-        if fragment["type"] == "array":
-            array: Fragment = {"type": ["null", "array"]}
-            if "items" in fragment:
-                array["items"] = self._value(name, fragment["items"], parents, inline)
-            return array
-        if fragment["type"] == "object":
-            return self._object(name, fragment.get("properties", {}), parents)
-        return scalar(fragment)
+    def _value(self, name: str, code: str, parents: tuple[str, ...]) -> Fragment:
+        """What the row owns is spelled out, never inside itself."""
+        kind, _, what = code.partition(":")
+        if kind == "a":
+            items = what if not what or what in SCALARS or what == "r" else f"o:{what}"
+            return {"type": ["null", "array"], **({"items": self._value(name, items, parents)} if items else {})}
+        if kind in SCALARS:
+            return dict(SCALARS[kind])
+        if kind == "r" or what in parents:
+            return self._object(name, REFERENCE, parents)
+        if not what:
+            return self._object(name, {}, parents)
+        if what not in self._shapes:
+            raise InputError(f'{name}: write the shape "{what}" into docs/sage-lists.json')
+        return self._object(name, self._shapes[what], (*parents, what))
 
 
-def scalar(fragment: Fragment) -> Fragment:
-    """A nullable string, number, integer or boolean; only dates keep their format."""
-    field: Fragment = {"type": ["null", fragment["type"]]}
-    if fragment.get("format") in ("date", "date-time"):
-        field["format"] = fragment["format"]
-    if fragment.get("format") == "date-time":
-        field["airbyte_type"] = "timestamp_with_timezone"
-    return field
-
-
-def in_order(properties: Properties) -> Iterable[tuple[str, Fragment]]:
-    """What identifies a row first, then the Swagger's order."""
+def in_order(fields: Fields) -> Iterable[tuple[str, str]]:
+    """What identifies a row first, then Sage's order."""
     first = ("business_id", "id", "currency_id", "displayed_as")
     rank = {name: position for position, name in enumerate(first)}
-    return sorted(properties.items(), key=lambda item: rank.get(item[0], len(first)))
+    return sorted(fields.items(), key=lambda item: rank.get(item[0], len(first)))
 
 
-def read_definitions(paths: Iterable[Path]) -> dict[str, Properties]:
-    """The properties of every definition, corrected."""
-    definitions: dict[str, Properties] = {}
-    for path in paths:
-        for name, definition in json.loads(path.read_text())["definitions"].items():
-            definitions.setdefault(name, {}).update(definition.get("properties", {}))
+def corrected(known: Fragment) -> dict[str, Fields]:
+    """The fields of every list and shape, as the wire shows them."""
+    shapes = {name: dict(one["fields"]) for name, one in known["lists"].items()} | known["shapes"]
     for name, fields in CORRECTIONS.items():
-        for field, fragment in fields.items():
-            if fragment is None:
-                del definitions[name][field]
-            else:
-                definitions[name][field] = fragment
-    return definitions
+        all_fields = shapes.setdefault(name, {}) | fields
+        shapes[name] = {field: code for field, code in all_fields.items() if code is not None}
+    return shapes
 
 
-def stream_properties(facts: Fragment, properties: Properties) -> tuple[Properties, set[str]]:
-    """What one stream's rows hold, and which of it is the key."""
-    if unknown := set(facts["fields_seen_but_not_in_schema"]) - properties.keys() - {"links"}:
-        raise InputError(f"{facts['stream']}: seen on the wire but not declared: {', '.join(sorted(unknown))}")
-    added: Properties = {"business_id": STRING}
-    key = facts["primary_key"] or []
-    if any(name.startswith("derived") for name in key):
-        added["currency_id"] = STRING
-        key = ["currency_id"]
-    rows = added | properties
-    if facts["updated_or_created_since"] and (facts["deleted_since"] or facts["has"]["date"]):
-        rows |= {name: rows.get(name, field) for name, field in DELETION.items()}
-    return rows, {"business_id", *key}
+def row_fields(facts: StreamFacts, known: Fragment, fields: Fields) -> Fields:
+    """What the rows of a list hold."""
+    rows = {"business_id": "s", **({"currency_id": "s"} if "currency_id" in facts.primary_key else {}), **fields}
+    if known["since"] and (known["deleted_since"] or "date" in known["fields"]):
+        rows |= {name: rows.get(name, code) for name, code in DELETION.items()}
+    return rows
 
 
-def line_properties(facts: StreamFacts, definitions: dict[str, Properties], owners: dict[str, str]) -> Properties:
-    """What a row of a stream of lines holds; `owners` names the definition of each stream.
+def line_fields(facts: StreamFacts, shapes: dict[str, Fields]) -> Fields:
+    """What a row of a stream of lines holds.
 
     A field of the line that would hide one of ours, or one that it carries of its parent, is named `line_<field>`.
     """
-    head: Properties = {"business_id": STRING, facts.parent_key: STRING, "id": STRING}
+    head: Fields = {"business_id": "s", facts.parent_key: "s", "id": "s"}
     if len(facts.parents) > 1:
-        head["parent_stream"] = STRING
-    own: Properties = {}
+        head["parent_stream"] = "s"
+    own: Fields = {}
     for parent, field in facts.parents.items():
-        properties = definitions[owners[parent]]
-        head |= {name: properties[name] for name in facts.carried if name in properties}
-        own |= definitions[properties[field]["items"]["$ref"].removeprefix("#/definitions/")]
-    head |= {"updated_at": DATE_TIME, "read_at": DATE_TIME}
-    renamed = {f"line_{name}" if name in head and name != "id" else name: field for name, field in own.items()}
-    return head | {name: field for name, field in renamed.items() if name != "id"} | DELETION
+        head |= {name: shapes[parent][name] for name in facts.carried if name in shapes[parent]}
+        own |= shapes[shapes[parent][field].removeprefix("a:")]
+    head |= {"updated_at": "t", "read_at": "t"}
+    renamed = {f"line_{name}" if name in head and name != "id" else name: code for name, code in own.items()}
+    return head | {name: code for name, code in renamed.items() if name != "id"} | DELETION
 
 
-def make_schemas(
-    definitions: dict[str, Properties], facts: dict[str, list[Fragment]], texts: dict[str, str]
-) -> dict[str, Fragment]:
-    """The schemas of all streams, by name."""
-    builder = SchemaBuilder(definitions, {entry["item_definition"] for entry in facts["lists"]}, texts)
-    schemas = {}
-    for entry in facts["lists"] + facts["singletons"]:
-        stream, definition = entry["stream"], entry["item_definition"]
-        if stream in OWN_STREAMS or not (entry["in_swagger_2025"] and entry["propose_as_stream"]):
-            continue
-        properties, keys = stream_properties(entry, definitions[definition])
-        schemas[stream] = builder.build(stream, definition, properties, keys)
-    for stream, (keys, properties) in OWN_STREAMS.items():
-        schemas[stream] = builder.build(stream, None, {"business_id": STRING} | properties, {"business_id"} | keys)
-    owners = {entry["stream"]: entry["item_definition"] for entry in facts["lists"]}
-    for stream, line_facts in every_stream().items():
-        if line_facts.parents:
-            properties = line_properties(line_facts, definitions, owners)
-            schemas[stream] = builder.build("lines", None, properties, set(line_facts.primary_key))
+def make_schemas() -> dict[Path, str]:
+    """The text of each schema file.
+
+    Raises:
+        InputError: something is missing.
+    """
+    known = json.loads(LISTS.read_text("utf-8"))
+    shapes = corrected(known)
+    builder = SchemaBuilder(shapes, json.loads(DESCRIPTIONS.read_text("utf-8")))
+    made = {}
+    for name, facts in every_stream().items():
+        if facts.parents:
+            schema = builder.build("lines", None, line_fields(facts, shapes), facts.primary_key)
+        elif name in OWN_STREAMS:
+            schema = builder.build(name, None, {"business_id": "s"} | OWN_STREAMS[name], facts.primary_key)
+        elif name in known["lists"]:
+            rows = row_fields(facts, known["lists"][name], shapes[name])
+            schema = builder.build(name, name, rows, {*facts.primary_key, *LISTED_KEYS.get(name, ())})
+        else:
+            raise InputError(f'write what Sage says of "{name}" into docs/sage-lists.json, under "lists"')
+        made[SCHEMAS / f"{name}.json"] = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
     builder.check_descriptions()
-    return schemas
+    return made
+
+
+# `/businesses/{id}` is asked for by its id, so its one row always has it.
+LISTED_KEYS: Final = {"businesses": ("id",)}
 
 
 def main() -> None:
-    """Read the command line, write the schemas."""
-    parser = argparse.ArgumentParser(description="Write one JSON Schema per stream from Sage's Swagger files.")
-    parser.add_argument("swagger", type=Path, nargs="+", help="Swagger 2.0 files, the newest last")
-    parser.add_argument("--streams", type=Path, required=True, help="the facts about each list (streams.json)")
-    parser.add_argument("--out", type=Path, required=True, help="folder for <stream>.json")
-    arguments = parser.parse_args()
-    definitions = read_definitions(arguments.swagger)
-    facts = json.loads(arguments.streams.read_text())
-    texts = json.loads(DESCRIPTIONS.read_text())
+    """Write the schemas and the rights."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args()
     try:
-        schemas = make_schemas(definitions, facts, texts)
+        made = make_schemas() | make_rights.documents()
     except InputError as error:
         parser.error(str(error))
-    for stream, schema in schemas.items():
-        text = json.dumps(schema, indent=2, ensure_ascii=False)
-        (arguments.out / f"{stream}.json").write_text(f"{text}\n")
-    sys.stdout.write(f"{len(schemas)} schemas written to {arguments.out}\n")
+    for path, text in made.items():
+        path.write_text(text, "utf-8")
+    for path in set(SCHEMAS.glob("*.json")) - made.keys():
+        path.unlink()  # of a stream that there is no more
+    sys.stdout.write(f"{len(made)} files written to {PACKAGE}\n")
 
 
 if __name__ == "__main__":

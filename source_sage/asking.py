@@ -74,6 +74,10 @@ class Reader:
         """What to ask for next; None if nothing before an answer comes."""
         return self._awaited.popleft() if self._awaited else None
 
+    def put(self, ask: Ask[Any]) -> None:
+        """Have one more question to ask."""
+        self._awaited.append(ask)
+
     def came(self, ask: Ask[Any]) -> None:
         """Hand over what came of one of its questions; its steps are to be resumed then."""
         self._came.append(ask)
@@ -85,7 +89,7 @@ class Reader:
             Exception: what went wrong.
         """
         ask = Ask(get, size)
-        self._awaited.append(ask)
+        self.put(ask)
         while not ask.done:
             yield from self.turn()
         return self.result(ask)
@@ -98,7 +102,7 @@ class Reader:
         """
         if isinstance(ask.error, ListRefused) and self.was_given:
             raise transient_error(
-                f"Sage gave a part of this list and then refused the rest ({ask.error.reason}). What was read so far "
+                f"A part of this list came, and then the rest was refused ({ask.error.reason}). What was read so far "
                 f"is saved, and the next sync asks again. If it repeats: {ask.error.message}"
             ) from ask.error
         if ask.error is not None:

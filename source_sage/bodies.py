@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import math
+from typing import Any, Final
 
 import orjson
+
+LONGEST_INTEGER: Final = len(str(-(2**63)))
 
 
 def parsed(content: bytes) -> tuple[Any, bool]:
@@ -16,7 +19,7 @@ def parsed(content: bytes) -> tuple[Any, bool]:
 
     Returns:
         What it says, and whether characters that nobody can write had to be replaced by a question mark. A bare NaN
-        or Infinity, and a number too large for a double, come as such floats.
+        or Infinity, and a number too large to be written again, come as texts.
 
     Raises:
         ValueError: it is not whole JSON.
@@ -27,7 +30,7 @@ def parsed(content: bytes) -> tuple[Any, bool]:
         pass
     text = content.decode("utf-8", "replace")
     try:
-        said = json.loads(text)
+        said = json.loads(text, parse_int=_integer, parse_float=_float, parse_constant=str)
         written = _written(said)
     except RecursionError as error:
         raise ValueError("nested too deep") from error
@@ -38,7 +41,7 @@ def data_code(content: bytes) -> str | None:
     """Sage's `$dataCode` of an error.
 
     Args:
-        content: the body as it came: Sage's is a JSON array of errors, perhaps a single one (API.md, 1.8).
+        content: the body as it came: Sage's is a JSON array of errors, perhaps a single one (docs/sage-api.md#errors).
 
     Returns:
         None if the body is none of Sage's: a gateway's page, another kind of JSON, half an answer.
@@ -59,6 +62,18 @@ def kind(content: bytes) -> str:
     if text.startswith(b"<"):
         return "a web page"
     return "other JSON" if text[:1] in (b"{", b"[") else "a text"
+
+
+def _integer(text: str) -> int | str:
+    """A whole number of 64 bits; a longer one as it came."""
+    whole = int(text) if len(text) <= LONGEST_INTEGER else None
+    return whole if whole is not None and -(2**63) <= whole < 2**64 else text
+
+
+def _float(text: str) -> float | str:
+    """A number; one that no double holds as it came."""
+    number = float(text)
+    return number if math.isfinite(number) else text
 
 
 def _written(value: Any) -> Any:

@@ -10,9 +10,10 @@ where an id that was typed has no subscription, or where every business that was
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Any, Final
 
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
@@ -43,6 +44,8 @@ TRIES: Final = 2
 # How long it waits for a request limit, in all.
 PATIENCE_SECONDS: Final = 10.0
 WORKERS: Final = 4
+# Where this machine's day is not the user's.
+ANY_TIME_ZONE: Final = dt.timedelta(days=1)
 BUSINESSES_FOR_ONE_REQUEST_MORE: Final = 10
 LOOKED_AT_MOST: Final = 8
 NAMED_AT_MOST: Final = 10
@@ -59,6 +62,26 @@ HEARTS: Final = {
     "replicate_inventory_data": ("products",),
     "replicate_customer_data": ("contacts", "sales_invoices"),
 }
+
+
+def require_sense(form: Mapping[str, Any], config: SageConfig, today: dt.date) -> None:
+    """See that the form means what it seems to, before anything is asked for.
+
+    Args:
+        form: as typed.
+        config: the same, understood.
+        today: by this machine's clock.
+
+    Raises:
+        AirbyteTracedException: config_error; a key is misspelt whose field is missing, or no time is left to read.
+    """
+    if told := SageConfig.misspelt_in(form).values():
+        raise config_error(" ".join(told))
+    if config.start_date > today + ANY_TIME_ZONE and not config.include_historical_data:
+        raise config_error(
+            f"Start Date ({config.start_date}) is in the future: no entry, document or payment of today or earlier "
+            "would be read. Enter the first day that you want to read."
+        )
 
 
 def check(config: SageConfig, transport: Transport) -> str:

@@ -10,7 +10,7 @@ class Clock:
     """The machine's clocks. A test passes a subclass whose time moves only when it is told to."""
 
     def now(self) -> dt.datetime:
-        """The wall clock, UTC. It may be minutes off Sage's."""
+        """The wall clock, UTC. It may be minutes off the server's."""
         return dt.datetime.now(dt.UTC)
 
     def monotonic(self) -> float:
@@ -23,7 +23,7 @@ class Clock:
 
 
 def utc_text(moment: dt.datetime) -> str:
-    """Write a moment as Sage does: whole seconds, UTC, ending in Z."""
+    """Write a moment as the API does: whole seconds, UTC, ending in Z."""
     return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -1,6 +1,6 @@
 """What the user's form means: the rules that JSON Schema cannot say, and the addresses that follow from it.
 
-Source of the addresses: Sage's authentication guide (API.md, 1.2) and DESIGN.md, section 2.
+Source of the addresses: docs/sage-api.md#addresses.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from source_sage.errors import config_error
+from source_sage.misspelt import misspelt
 from source_sage.secrecy import SHORTEST_SECRET
 from source_sage.session import is_loopback
 
@@ -42,6 +43,13 @@ HOST_PORT_PATH: Final = re.compile(
     r"(?P<path>(?:/[A-Za-z0-9._~-]{0,32}){0,8})"
 )
 CALENDAR_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+DAY_AND_TIME: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ][0-9:.]{4,15}(Z|[+-][0-9:]{2,6})?")
+# What people write for a date, and too short or too plain to be a secret in the wrong field.
+LOOKS_LIKE_A_DATE: Final = re.compile(
+    r"[0-9]{1,4}[-./ ][0-9A-Za-z]{1,9}[-./ ][0-9]{1,4}(?:[T ][0-9:.]{1,15}(?:Z|[+-][0-9:]{2,6})?)?"
+    r"|[A-Za-z]{3,9} [0-9]{1,2},? [0-9]{4}|[0-9]{1,8}"
+    rf"|.{{1,{SHORTEST_SECRET - 1}}}"
+)
 ALL_BUSINESSES: Final = "all"
 WORKERS_AT_LEAST: Final = 1
 WORKERS_AT_MOST: Final = 32
@@ -159,10 +167,10 @@ class SageConfig(BaseModel):
     token_expiry_date: str = Field(default="", title="Token Expiry Date")
     start_date: dt.date = Field(title="Start Date")
     end_date: dt.date | None = Field(default=None, title="End Date")
-    replicate_financial_data: bool = Field(default=True, title="Replicate Financial Data")
-    replicate_inventory_data: bool = Field(default=True, title="Replicate Inventory Data")
-    replicate_customer_data: bool = Field(default=True, title="Replicate Customer Data")
-    include_historical_data: bool = Field(default=False, title="Include Historical Data")
+    replicate_financial_data: bool = Field(default=True, strict=True, title="Replicate Financial Data")
+    replicate_inventory_data: bool = Field(default=True, strict=True, title="Replicate Inventory Data")
+    replicate_customer_data: bool = Field(default=True, strict=True, title="Replicate Customer Data")
+    include_historical_data: bool = Field(default=False, strict=True, title="Include Historical Data")
     num_workers: int = Field(default=8, ge=WORKERS_AT_LEAST, le=WORKERS_AT_MOST, title="Parallel Requests")
 
     @model_validator(mode="before")
@@ -207,14 +215,19 @@ class SageConfig(BaseModel):
             if info.field_name == "start_date":
                 raise PydanticCustomError("day", "is missing: fill in the first day you want to read")
             return None
-        try:
-            if not isinstance(value, str) or not CALENDAR_DAY.fullmatch(value.strip()):
-                raise ValueError
-            return dt.date.fromisoformat(value.strip())
-        except ValueError:
+        typed = str(value).strip()
+        if isinstance(value, str) and (timed := DAY_AND_TIME.fullmatch(typed)) and _is_day(timed[1]):
             raise PydanticCustomError(
-                "day", "is not a date of the calendar; write it as YYYY-MM-DD, such as 2024-01-31"
-            ) from None
+                "day", "{typed} has a time; write the date alone: {day}", {"typed": typed, "day": timed[1]}
+            )
+        if not isinstance(value, str) or not _is_day(typed):
+            quoted = f"{typed} " if LOOKS_LIKE_A_DATE.fullmatch(typed) and typed.isprintable() else ""
+            raise PydanticCustomError(
+                "day",
+                "{quoted}is not a date of the calendar; write it as YYYY-MM-DD, such as 2024-01-31",
+                {"quoted": quoted},
+            )
+        return dt.date.fromisoformat(typed)
 
     @field_validator("api_endpoint")
     @classmethod
@@ -249,10 +262,22 @@ class SageConfig(BaseModel):
         Raises:
             AirbyteTracedException: config_error whose message names each wrong field and its remedy.
         """
+        if not isinstance(config, Mapping):
+            raise config_error('The config is no object of fields: it must look like {"client_id": "…", …}.')
         try:
             return cls.model_validate(dict(config))
         except ValidationError as error:
-            raise config_error(" ".join(_sentence(problem) for problem in error.errors())) from None
+            sentences = [_sentence(problem) for problem in error.errors()]
+            raise config_error(" ".join([*sentences, *cls.misspelt_in(config).values()])) from None
+
+    @classmethod
+    def misspelt_in(cls, config: Mapping[str, Any], *, only_missing: bool = True) -> dict[str, str]:
+        """What to say of each key that is nearly a field's name; by default only if that field is not filled in."""
+        return {
+            key: f"`{key}` is not a field of this source; it is called `{name}`."
+            for key, name in misspelt(config, cls.model_fields).items()
+            if not only_missing or config.get(name) in (None, "")
+        }
 
     @property
     def endpoints(self) -> Endpoints:
@@ -278,6 +303,13 @@ class SageConfig(BaseModel):
         return tuple(dict.fromkeys(one for one in ids if one))
 
 
+def _is_day(text: str) -> bool:
+    try:
+        return CALENDAR_DAY.fullmatch(text) is not None and dt.date.fromisoformat(text) is not None
+    except ValueError:
+        return False
+
+
 def quoted_id(typed: str) -> str:
     """A business id for a message, if it looks like one; it may be a secret in the wrong field."""
     return typed if LOOKS_LIKE_AN_ID.fullmatch(typed) else "(not quoted, since it does not look like one of Sage's)"
@@ -287,7 +319,10 @@ def _sentence(problem: Any) -> str:
     """One sentence for one pydantic problem; the value is left out, since it may be a secret."""
     if not problem["loc"]:
         return str(problem["msg"])
-    field = SageConfig.model_fields[str(problem["loc"][0])]
+    name = str(problem["loc"][0])
+    if name == "token_expiry_date":
+        return f"`{name}`, which the source itself fills in and the form does not show, must be a text: leave it out."
+    field = SageConfig.model_fields[name]
     if problem["type"] in ("day", "endpoint", "ids"):
         return f"{field.title} {problem['msg']}."
     if problem["type"] in ("missing", "string_too_short") or problem["input"] is None:

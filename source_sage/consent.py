@@ -1,7 +1,6 @@
 """A person's consent: the page at Sage where it is given, the code it comes back as, and the tokens for the code.
 
-Source: Sage's authentication guide (API.md, 1.2); that a redirect to one's own machine may be http is in its guide
-to app registration (developer.sage.com/accounting/guides/getting-started/client_app_registration, "Callback URLs").
+Source: docs/sage-api.md#sign-in.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Where a long list is cut into slices of accounting date. Pure: knows no sockets.
 
-Slices are cut from the oldest date on, each by the first page of what it might be: its `$total` tells whether it fits,
+Slices are cut from the oldest date on, each by the first page of what it might be: its total tells whether it fits,
 and if so it is the slice's first page. How many days hold as many rows as are wanted is reckoned from those before.
+What is left of a list whose counts cannot be is one slice.
 A first slice open at its beginning and a last one open at its end hold what is dated long ago or far ahead.
 """
 
@@ -19,6 +20,11 @@ LONGEST_SLICE: Final = 20_000
 # Part of what may be in a slice that is aimed at, so that few guesses are too long.
 AIM: Final = 0.85
 MOST_TIMES_AS_MANY_DAYS: Final = 8
+# Slices ask for a day more on each side, so that a day full of rows is counted three times. Slices that hold more rows
+# than this many times the whole list, or so many long days in turn that each hold as much as all later dates, show that
+# a list's counts mean nothing, or that it takes no heed of dates.
+MOST_TIMES_ALL: Final = 4
+MOST_DAYS_ALIKE: Final = 3
 RECKONED_AT_MOST: Final = 3
 # Nothing is dated before the first day of the calendar or after its last: these are open ends.
 BEFORE_ALL: Final = dt.date.min.toordinal()
@@ -94,6 +100,9 @@ class Cutter:
         self._days = self._aim(self._length(self._at, min(self._end, self._newest)), rows, FIRST_SLICE)
         self._too_long: int | None = None
         self._tries = 0
+        self._is_believed = True
+        self._rest: int | None = None
+        self._alike = 0
         self.asked = window
 
     @property
@@ -104,6 +113,9 @@ class Cutter:
     def propose(self, limit: int) -> Window:
         """The next slice, if it holds no more than `limit` rows: its first page is to be asked for."""
         last = self._end
+        if not self._is_believed:
+            self.asked = _window(self._at, last)
+            return self.asked
         if self._at == BEFORE_ALL:
             last = min(self._oldest - 1, self._end)
         elif self._too_long is not None or self._rows > limit:
@@ -117,7 +129,7 @@ class Cutter:
         """Note the first page of what was proposed; tells whether it is a slice. One day is one, however long.
 
         Args:
-            rows: its `$total`.
+            rows: its total.
             days: the dates on it.
             limit: how many rows a slice may hold.
         """
@@ -125,8 +137,9 @@ class Cutter:
         seen = [day.toordinal() for day in days]
         self._newest = max([self._newest, *seen])
         length = self._length(first, last)
-        if rows > limit and first < last and last > BEFORE_ALL + 1:
+        if self._is_believed and rows > limit and first < last and last > BEFORE_ALL + 1:
             self._too_long = last
+            self._rest = rows if self._rest is None else self._rest
             self._tries += 1
             if first == BEFORE_ALL:
                 # So many rows are older than any that was seen; as dense as the later ones they begin here.
@@ -143,6 +156,11 @@ class Cutter:
         else:
             self._days = self._aim(self._newest - last, self._all, limit)
         self._rows -= rows
+        is_as_long_as_the_rest = rows > limit and rows == self._rest
+        self._alike = self._alike + 1 if is_as_long_as_the_rest else 0
+        is_in_bounds = self._rows > (1 - MOST_TIMES_ALL) * self._all and self._alike <= MOST_DAYS_ALIKE
+        self._is_believed = self._is_believed and is_in_bounds
+        self._rest = None
         self._at = last + 1
         self._too_long, self._tries = None, 0
         return True

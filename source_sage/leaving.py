@@ -22,7 +22,7 @@ class Leaving:
         facts: the list.
         business_id: whose.
         window: the accounting dates wanted.
-        shaper: makes rows of Sage's records.
+        shaper: makes rows of records.
     """
 
     def __init__(self, facts: StreamFacts, business_id: str, window: Window, shaper: RowShaper) -> None:
@@ -44,7 +44,7 @@ class Leaving:
         """The rows to emit for some records.
 
         Args:
-            items: as Sage sent them.
+            items: as they were sent.
             gone_since: rows outside the chosen dates that were changed since (or have no time of change) may be in the
                 destination, and leave it as tombstones; None if none can be there.
         """
@@ -62,9 +62,9 @@ class Leaving:
         return [*self._shaper.shape(items, self._business_id, key=self.key), *gone]
 
     def tombstones(self, deleted: Iterable[tuple[str, Any]], now: str) -> list[Row]:
-        """The tombstones of deleted records, each with its key and when that was, as Sage says.
+        """The tombstones of deleted records, each with its key and when that was, as they say.
 
-        `now` is taken where Sage does not say when, or says what is no time.
+        `now` is taken where they do not say when, or say what is no time.
         """
         return [tombstone(self._business_id, key, moment_or_none(when) or now) for key, when in deleted]
 

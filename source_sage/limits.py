@@ -1,13 +1,13 @@
-"""What Sage's 429 teaches: whether it follows from how we ask, and how fast and how many at once is right. Pure.
+"""What a 429 teaches: whether it follows from how we ask, and how fast and how many at once is right. Pure.
 
-Sage's limits are per app, shared with all its other customers, so a 429 may say nothing of our own requests; and some
+Limits are per app, shared with all its other customers, so a 429 may say nothing of our own requests; and some
 report a limit of a minute, of which nobody knows the window. So nothing is believed at the first refusal. Whoever was
 refused waits by himself, and refusals are only counted, until there are more than chance would make of those that come
 anyway (`_Suspicion`). Then, in this order:
 
 * **A scout.** One request at a time goes, and all others wait for its answer. If it is refused as well, everybody waits
-  as long as Sage asks; if it is let through, the wall, if there was one, is behind us.
-* **A guess.** Had the rate been to blame, it would be right as fast as Sage let requests through lately, the wall
+  as long as is asked; if it is let through, the wall, if there was one, is behind us.
+* **A guess.** Had the rate been to blame, it would be right as fast as requests were let through lately, the wall
   included: so that is kept to, a little less, evenly spaced. For any window that is the limit itself.
 * **A proof.** If refusals then become rare, they followed the rate, and it stays. If they come as before, they are not
   of our making: the rate returns to what it was, and so many refusals are taken for granted from then on; that is
@@ -295,7 +295,7 @@ class Limits:
             self._began = self._ended = now
         quiet = now - max(self._ended, self._obliged_until, self._next_at)
         if not self.under_way and quiet > IDLE_SECONDS:
-            self._idle += quiet  # as while a destination is stalled: it says nothing of Sage
+            self._idle += quiet  # as while a destination is stalled: it says nothing of limits
         self.under_way += 1
         self._scout_is_out = self._alarm_since is not None or self._beyond_the_rumour(now)
         if self._scout_is_out:

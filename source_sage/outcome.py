@@ -82,13 +82,13 @@ def _nothing_given(business: Business, refusals: Sequence[tuple[str, ListRefused
 
 
 def sync_failure(
-    streams: int, failures: Sequence[tuple[str, Business, AirbyteTracedException]], read: bool
+    streams: int, failures: Sequence[tuple[str, AirbyteTracedException]], read: bool
 ) -> AirbyteTracedException | None:
     """The failure of a whole sync, of which something did not finish.
 
     Args:
         streams: how many were selected.
-        failures: stream, business and reason of each reading that failed.
+        failures: stream and reason of each reading that failed.
         read: some reading did finish.
 
     Returns:
@@ -96,15 +96,15 @@ def sync_failure(
     """
     if not failures:
         return None
-    names = list(dict.fromkeys(stream for stream, _, _ in failures))
-    reasons = list(dict.fromkeys(str(failure.message) for _, _, failure in failures))
+    names = list(dict.fromkeys(stream for stream, _ in failures))
+    reasons = list(dict.fromkeys(str(failure.message) for _, failure in failures))
     more = f" And {len(reasons) - REASONS_AT_MOST} more reasons in the log." if len(reasons) > REASONS_AT_MOST else ""
     rest = " Everything else was read and is saved." if read else ""
     return AirbyteTracedException(
         message=f"{len(names)} of {streams} streams did not finish ({_some(names)}). "
         f"{' '.join(reasons[:REASONS_AT_MOST])}{more}{rest}",
         internal_message=f"{len(failures)} readings failed",
-        failure_type=_worst({failure.failure_type for _, _, failure in failures}),
+        failure_type=_worst({failure.failure_type for _, failure in failures}),
     )
 
 

@@ -1,10 +1,10 @@
 """How fast to ask: the rim around `limits`, where all threads of a run wait for their turn.
 
-Before the first 429 there is no brake. Then who was refused waits as long as Sage asks, or with growing pauses where it
+Before the first 429 there is no brake. Then who was refused waits as long as is asked, or with growing pauses where it
 does not say, and nobody else has to: whether a refusal is about all of us is for `limits` to find out.
 
-Waits have an end: a Sage that wants more than ten minutes, or that has let nothing through for as long, ends the run,
-state kept. Only time that was spent waiting for Sage counts: a stalled destination is no limit of Sage's.
+Waits have an end: a server that wants more than ten minutes, or that has let nothing through for as long, ends the run,
+state kept. Only time that was spent waiting for it counts: a stalled destination is no limit of its.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from source_sage.report import Tally
 logger = logging.getLogger("airbyte.source-sage")
 
 LONGEST_OBEYED_SECONDS: Final = 600.0
-# Sage's longest limit is of a day; who asks for more does not mean it.
+# The longest limit that is known is of a day; who asks for more does not mean it.
 LONGEST_BELIEVED_SECONDS: Final = 86_400.0
 LOOK_SECONDS: Final = 1.0
 
@@ -61,7 +61,7 @@ class Pace:
         """Wait until the request may go; it is then under way until `end`.
 
         Raises:
-            LimitUsedUp: Sage takes no requests for so long that the run is over.
+            LimitUsedUp: no requests are taken for so long that the run is over.
         """
         arrived = self._clock.monotonic()
         try:
@@ -94,7 +94,7 @@ class Pace:
             if request.was_let_through:
                 self._spent = self._spent if self._in_all else 0.0
                 if (rate := self._limits.let_through(sent, now)) is not None:
-                    logger.info("Sage let %.0f requests a minute through lately; keeping to that.", 60 * rate)
+                    logger.info("%.0f requests a minute were let through lately; keeping to that.", 60 * rate)
             elif request.was_refused:
                 self._wait(request, sent, now)
             else:
@@ -111,7 +111,7 @@ class Pace:
         self._spent += max(0.0, request.waits_until - max(now, self._waiting_until))
         self._waiting_until = max(self._waiting_until, request.waits_until)
         if sent.is_scout:
-            logger.info("Sage asks for fewer requests (429); all requests wait %.1f s.", pause)
+            logger.info("Fewer requests are asked for (429); all requests wait %.1f s.", pause)
         if asked is not None and asked > self._patience:
             self._over = self._used_up(pause)
         elif self._spent > self._patience:
@@ -179,7 +179,7 @@ class Request:
         """Note that it was refused with 429.
 
         Args:
-            asked_seconds: what Retry-After asked for; None or 0 where Sage named no time, then pauses grow.
+            asked_seconds: what Retry-After asked for; None or 0 where it named no time, then pauses grow.
         """
         self.was_refused, self.asked_seconds = True, asked_seconds
 
@@ -187,7 +187,7 @@ class Request:
 def retry_after_seconds(header: str | None, now: dt.datetime) -> float | None:
     """Read a Retry-After header: whole seconds or an HTTP date.
 
-    urllib3 reads it too, but by this machine's clock, and raises for what cannot be read.
+    By hand: urllib3 reads it by this machine's clock, takes a day for six hours, and raises for what it cannot read.
 
     Args:
         header: as it came.

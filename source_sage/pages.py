@@ -1,9 +1,9 @@
 """Pages: which ones of a list to ask for, and when all are there. Pure: knows no sockets.
 
-Sage numbers its pages from 1, and a page past the end is the last page again (API.md, 1.5), so "until empty" never
-ends. The first answer tells how many pages there are; the others may be answered in any order. Where `$next`, `$total`
-and the length of a page disagree about the end, one page more is asked for: new rows mean that the list goes on, and
-a repetition that this was its end, whatever `$total` says.
+Sage numbers its pages from 1, and a page past the end is the last page again (docs/sage-api.md#pages), so "until empty"
+never ends. The first answer tells how many pages there are; the others may be answered in any order. Where `$next`,
+`$total` and the length of a page disagree about the end, one page more is asked for: new rows mean that the list goes
+on, and a repetition that this was its end, whatever `$total` says.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import Any, Final
 # So many pages one after the other that hold what another page held are a repetition, however they are numbered.
 REPEATED_AT_MOST: Final = 10
 UNKNOWN: Final = -1
+# A `$total` beyond this counts no rows: it is as good as none.
+MOST_ROWS: Final = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Envelope:
         signature: the same for a page of the same records.
         number, total: `$page` and `$total`; None if Sage did not say.
         has_next: there is a `$next`.
+        answers: how many answers it came in; more than one where it was too heavy as a whole.
+        is_torn: they told different `$total`.
     """
 
     count: int
@@ -34,6 +38,8 @@ class Envelope:
     number: int | None
     total: int | None
     has_next: bool
+    answers: int = 1
+    is_torn: bool = False
 
     @classmethod
     def of(cls, body: Mapping[str, Any], excess: int = 0) -> Envelope:
@@ -57,6 +63,7 @@ class Pages:
         told, lied: `$total` was in every answer; it was wrong in one.
         totals: the `$total` that came with each page, from the first on; `UNKNOWN` for pages that are not there.
         short: pages that held fewer rows than their own `$total` says.
+        torn: pages that came in several answers of different `$total`.
     """
 
     def __init__(self, size: int) -> None:
@@ -72,6 +79,7 @@ class Pages:
         self.told, self.lied = True, False
         self.totals = array("q")
         self.short: list[int] = []
+        self.torn: list[int] = []
 
     @property
     def trusted(self) -> bool:
@@ -96,14 +104,16 @@ class Pages:
         self._under_way -= 1
         self._repeated = self._repeated + 1 if page.signature in self._signatures else 0
         self._signatures.add(page.signature)
-        if number == 1 and page.count and self._is_no_full_page(page):
+        if number == 1 and page.count and page.answers == 1 and self._is_no_full_page(page):
             self._size = page.count  # what Sage really gives
         due = self._due(number, page.total)
         if self._is_past_the_end(number, page, due):
             self._ended = True
             self.lied = self.lied or bool(due) or number - 1 in self.short
             return False
-        self.answered += 1
+        self.answered += page.answers
+        if page.is_torn:
+            self.torn.append(number)
         self.totals.extend([UNKNOWN] * (number - len(self.totals)))
         self.totals[number - 1] = UNKNOWN if page.total is None else page.total
         self.told = self.told and page.total is not None
@@ -158,4 +168,4 @@ def identity(item: Any) -> str | None:
 
 
 def _number(value: Any) -> int | None:
-    return value if type(value) is int and value >= 0 else None
+    return value if type(value) is int and 0 <= value <= MOST_ROWS else None

@@ -57,7 +57,7 @@ def _rows_left(tally: Tally) -> int:
 
 
 def _page(tally: Tally) -> str:
-    """How many pages of how many; empty where Sage has not said how long the list is."""
+    """How many pages of how many; empty where nobody has said how long the list is."""
     if not tally.expected:
         return ""
     pages = math.ceil(tally.expected / tally.page_size)

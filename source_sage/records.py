@@ -7,14 +7,14 @@ more than reading and shaping it. Upstream, an entry point that takes bytes for 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, Type
+from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer
 
-from source_sage.rows import Row
+from source_sage.rows import UNCONVERTED, Row
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,12 @@ class Records:
         before = b'{"type":"RECORD","record":{"stream":' + orjson.dumps(stream) + b',"data":'
         after = b',"emitted_at":%d}}\n' % emitted_at
         written = [orjson.dumps(row) for row in rows]
+        for place, row in enumerate(rows):
+            if odd := row.get(UNCONVERTED):
+                written[place] += _meta(name for name in odd if row.get(name) is None)
         written[0] = before + written[0]
         written[-1] += after
-        gone = ["is_deleted" in row for row in rows]
+        gone = [bool(row.get("is_deleted")) for row in rows]
         return cls(stream, [row.get(key) for row in rows], gone, (after + before).join(written))
 
     @property
@@ -75,5 +78,10 @@ class Records:
     def messages(self) -> Iterator[AirbyteMessage]:
         """The same as the CDK's messages."""
         for line in self.lines.splitlines():
-            record = orjson.loads(line)["record"]
-            yield AirbyteMessage(type=Type.RECORD, record=AirbyteRecordMessage(**record))
+            yield AirbyteMessageSerializer.load(orjson.loads(line))
+
+
+def _meta(places: Iterable[str]) -> bytes:
+    """What a record's message says of the values that became null, beside its data: the protocol's own way."""
+    changes = [{"field": one, "change": "NULLED", "reason": "SOURCE_SERIALIZATION_ERROR"} for one in places]
+    return b',"meta":' + orjson.dumps({"changes": changes})

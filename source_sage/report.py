@@ -28,7 +28,7 @@ class Tally:
         unnamed: an answer did not say which business it was for.
         oldest, newest: the least and the greatest `updated_at` of its rows; empty if they have none.
         walked: how many rows of its list are behind it.
-        expected: how many rows the list has; None if Sage did not say.
+        expected: how many rows the list has; None if nobody said.
         page_size: rows a page.
         begun, ended: where it stands.
         is_list: it is read itself; False for lines, which the reading of another list brings along.
@@ -159,7 +159,7 @@ class _Section:
         unnamed = [name for name, tally in read.items() if tally.unnamed]
         self.folded = [
             *self._rest(rest, brief),
-            *(_folded(f"answers that named no business (no header X-Business): {_list(unnamed)}") if unnamed else []),
+            *(_folded(f"answers that named no business: {_list(unnamed)}") if unnamed else []),
             *self._refusals(),
             *self._failures(len(tallies)),
         ]

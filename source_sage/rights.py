@@ -1,9 +1,9 @@
 """What a business cannot have, known before anything is asked: by its plan, its country and the user's roles.
 
 Pure. `/businesses/{id}` tells plan, country and roles; `rights.yaml` tells which lists go with which. Sage's ids of
-plans and names of roles are known in part only and its own pages contradict each other (API.md, 1.3 and 1.10), so a
-stream is refused beforehand only where what Sage says leaves no doubt. In doubt it is asked for: a refusal then costs
-one request, a list wrongly left out would cost rows.
+plans and names of roles are known in part only and its own pages contradict each other
+(docs/sage-api.md#plans-countries-roles), so a stream is refused beforehand only where what Sage says leaves no doubt.
+In doubt it is asked for: a refusal then costs one request, a list wrongly left out would cost rows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from airbyte_cdk.utils.yaml_loader import safe_load_yaml
 from pydantic import BaseModel, ConfigDict
 
 PLANS: Final = ("Start", "Standard", "Plus")
-# API.md, 1.3. MICRO, the partners' edition of Start, is not in Sage's tables of plans: what it lacks is not known.
+# docs/sage-api.md#businesses. MICRO, the partners' edition of Start, is not in Sage's tables of plans: what it lacks is
+# not known.
 PLAN_OF_ID: Final = {"START": "Start", "ACCOUNTS": "Standard", "ACCOUNTING_10": "Standard", "ACCOUNTING": "Plus"}
 COUNTRY_NAMES: Final = {"GB": "the United Kingdom", "IE": "Ireland", "CA": "Canada", "FR": "France", "ES": "Spain"}
 # Sage's tables no longer tell of the countries where it stopped selling: their businesses are asked about.

@@ -1,11 +1,12 @@
 """Rows: from what Sage puts on the wire to what the schema promises.
 
 Sage writes decimals as strings, now and then as numbers; empty dates as `""`; adds `$path` and `links` to every
-record (API.md, 1.9). A plan is compiled once per stream from its schema and runs over whole pages.
+record (docs/sage-api.md#values). A plan is compiled once per stream from its schema and runs over whole pages.
 
 What always holds: a number equals Sage's text digit for digit; a value that does not fit its declared type becomes
-null with one WARNING per field; an undeclared field passes through with one WARNING; no name with a `$` and no
-payment-page link leaves the connector.
+null with one WARNING per field, and is kept as it came in the row's `unconverted_values`, under the place where it
+stood, such as `invoice_lines[0].quantity`; where text is declared, an object or a list becomes its JSON text; an
+undeclared field passes through with one WARNING; no name with a `$` and no payment-page link leaves the connector.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -26,17 +27,36 @@ logger = logging.getLogger("airbyte.source-sage")
 Row = dict[str, Any]
 Convert = Callable[[Any], Any]
 
+# The field of every stream that holds, by their places, the values that do not fit what is declared.
+UNCONVERTED: Final = "unconverted_values"
 EXACT_DIGITS: Final = 15
 DEEPEST: Final = 100
 REMEMBERED_TEXTS: Final = 20_000
 SECONDS: Final = len("YYYY-MM-DDThh:mm:ss")
 _UNFIT: Final = object()
+_NOTHING: Final = object()
 _DECIMAL: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _USUAL_MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}")
 
 
+class _Odd(NamedTuple):
+    """A value that does not fit: its field with `[]` for each list around it, its position in each, and itself."""
+
+    field: str
+    positions: tuple[int, ...]
+    value: Any
+
+    @property
+    def place(self) -> str:
+        """Where it stands in its row."""
+        place = self.field
+        for position in self.positions:
+            place = place.replace("[]", f"[{position}]", 1)
+        return place
+
+
 class RowShaper:
-    """Shapes the rows of one stream.
+    """Shapes the rows of one stream, a page at a time, as the transport takes answers.
 
     Args:
         stream: its name, for warnings.
@@ -46,6 +66,8 @@ class RowShaper:
     def __init__(self, stream: str, schema: Mapping[str, Any]) -> None:
         self._stream = stream
         self._named: set[str] = set()
+        # What does not fit of the row that is being shaped.
+        self._odd: list[_Odd] = []
         self._shape = self._object(schema, "")
 
     def shape(self, items: Iterable[Any], business_id: str, *, key: str | None = None) -> list[Row]:
@@ -59,17 +81,24 @@ class RowShaper:
         Returns:
             A row for each record; an item that is no record, or has no key, is left out with one WARNING.
         """
-        shape = self._shape
+        shape, odd = self._shape, self._odd
         rows = []
         for item in items:
             if not isinstance(item, dict):
                 self._warn_once("", "an item that is not a record was left out")
                 continue
-            if key is not None and (not isinstance(item.get(key), str | int) or item[key] == ""):
+            if key is not None and (type(item.get(key)) not in (str, int) or item[key] == ""):
                 self._warn_once("", f"a record without {key} was left out: in a table it could take another's place")
                 continue
             row = shape(item)
             row["business_id"] = business_id
+            if odd:
+                kept = {one.place: _as_it_came(one.value) for one in odd}
+                odd.clear()
+                if kept.get("business_id") == business_id:
+                    del kept["business_id"]
+                if kept:
+                    row[UNCONVERTED] = kept
             rows.append(row)
         return rows
 
@@ -79,19 +108,26 @@ class RowShaper:
             name = f"{self._stream}.{field}" if field else self._stream
             logger.warning("%s: %s.", name, what)
 
-    def _unfit(self, field: str) -> None:
-        self._warn_once(field, "a value does not fit the declared type and became null; said once per sync")
+    def _unfit(self, field: str, value: Any) -> None:
+        self._odd.append(_Odd(field, (), value))
+        self._warn_once(
+            field,
+            f"a value does not fit the declared type and became null; it is kept in {UNCONVERTED}, said once per sync",
+        )
 
     def _object(self, schema: Mapping[str, Any], path: str) -> Convert:
         plan = {
             name: (_FITTING.get(_kind(declared)), self._convert(declared, f"{path}{name}"))
             for name, declared in schema.get("properties", {}).items()
         }
+        if not path:  # what Sage itself might send under our names must not pass for ours, nor be lost
+            plan[UNCONVERTED] = (None, functools.partial(self._unfit, UNCONVERTED))
+            plan["business_id"] = (None, lambda value: self._odd.append(_Odd("business_id", (), value)))
         undeclared = self._undeclared
 
         def shape(record: Any) -> Any:
             if type(record) is not dict:
-                return self._unfit(path.rstrip("."))
+                return self._unfit(path.rstrip("."), record)
             row = {}
             for name, value in record.items():
                 known = plan.get(name)
@@ -116,25 +152,34 @@ class RowShaper:
 
         def convert(value: Any) -> Any:
             fitted = of_text(value) if type(value) is str else scalar(value)
-            return unfit(path) if fitted is _UNFIT else fitted
+            return unfit(path, value) if fitted is _UNFIT else fitted
 
         return convert
 
     def _open_object(self, path: str) -> Convert:
-        return lambda value: self._open(value, path) if isinstance(value, dict) else self._unfit(path)
+        return lambda value: self._open(value, path) if isinstance(value, dict) else self._unfit(path, value)
 
     def _open(self, value: Any, path: str) -> Any:
         """A value whose inside is not declared."""
         made = _without_dollars(value)
-        return self._unfit(path) if made is _UNFIT else made
+        return self._unfit(path, value) if made is _UNFIT else made
 
     def _array(self, schema: Mapping[str, Any], path: str) -> Convert:
         convert = self._convert(schema.get("items", {}), f"{path}[]")
+        odd = self._odd
 
         def shape(value: Any) -> Any:
             if not isinstance(value, list):
-                return self._unfit(path)
-            return [None if one is None else convert(one) for one in value]
+                return self._unfit(path, value)
+            before = len(odd)
+            made = [None if one is None else convert(one) for one in value]
+            if len(odd) > before:  # once more, item by item, to learn which ones they are
+                del odd[before:]
+                for position, one in enumerate(value):
+                    before = len(odd)
+                    made[position] = None if one is None else convert(one)
+                    odd[before:] = [_Odd(it.field, (position, *it.positions), it.value) for it in odd[before:]]
+            return made
 
         return shape
 
@@ -145,10 +190,10 @@ class RowShaper:
 
 def currency_of(item: Mapping[str, Any]) -> str | None:
     """The key of an exchange rate, which has no id: its currency, else the last part of its `$path`."""
-    currency = item.get("currency")
-    if isinstance(currency, dict) and currency.get("id"):
+    currency, path = item.get("currency"), item.get("$path")
+    if isinstance(currency, dict) and isinstance(currency.get("id"), str) and currency["id"]:
         return str(currency["id"])
-    return str(item.get("$path") or "").rpartition("/")[2] or None
+    return path.rpartition("/")[2] or None if isinstance(path, str) else None
 
 
 def _kind(schema: Mapping[str, Any]) -> tuple[str, str]:
@@ -175,6 +220,36 @@ def _without_dollars(value: Any, levels: int = DEEPEST) -> Any:
     return _UNFIT if _UNFIT in made.values() else made
 
 
+def _as_it_came(value: Any) -> Any:
+    """A value that does not fit, as it leaves: without the names that never do; as text what is nested too deep."""
+    if type(value) is float and not math.isfinite(value):
+        return str(value)
+    made = _without_dollars(value)
+    return json_text(value) if made is _UNFIT else made
+
+
+def json_text(value: Any) -> str:
+    """The JSON text of a value, however deep, without the names that never leave."""
+    texts: list[str] = []
+    left: list[tuple[str, Any]] = [("", value)]  # text to write, then a value, the last one first
+    while left:
+        before, one = left.pop()
+        texts.append(before)
+        if isinstance(one, dict):
+            names = [name for name in one if not name.startswith("$") and name != "links"]
+            heads = [f"{',' if at else ''}{orjson.dumps(name).decode()}:" for at, name in enumerate(names)]
+            texts.append("{")
+            left.append(("}", _NOTHING))
+            left.extend(zip(reversed(heads), (one[name] for name in reversed(names)), strict=True))
+        elif isinstance(one, list):
+            texts.append("[")
+            left.append(("]", _NOTHING))
+            left.extend(("," if at else "", one[at]) for at in reversed(range(len(one))))
+        elif one is not _NOTHING:
+            texts.append(orjson.dumps(one).decode())
+    return "".join(texts)
+
+
 def number(value: Any) -> Any:
     """A JSON number equal to the text: int or float where they hold it exactly, else the digits themselves."""
     if type(value) is not str:
@@ -191,15 +266,17 @@ def number(value: Any) -> Any:
     if exact is None:
         return _UNFIT
     nearest = float(exact)
-    if math.isfinite(nearest) and Decimal(repr(nearest)) == exact:
+    if Decimal(repr(nearest)) == exact:
         return nearest
     return orjson.Fragment(f"{exact:f}".encode())
 
 
 def _decimal(text: str) -> Decimal | None:
-    """The decimal that a text is; None if it is none, or so large that nobody can have meant it."""
+    """The decimal that a text is; None if it is none, or so large that nobody can have meant it: beyond a double."""
     text = text.strip()
-    return Decimal(text) if _DECIMAL.fullmatch(text) else None
+    if not _DECIMAL.fullmatch(text) or not math.isfinite(float(text)):
+        return None
+    return Decimal(text)
 
 
 def integer(value: Any) -> Any:
@@ -223,10 +300,10 @@ def boolean(value: Any) -> Any:
 
 
 def text(value: Any) -> Any:
-    """A text; a number is written as one, since Sage declares some counters as strings."""
+    """A text; a number is written as one, since Sage declares some counters as strings, all else as its JSON text."""
     if type(value) is str:
         return value
-    return str(value) if type(value) in (int, float) else _UNFIT
+    return str(value) if type(value) in (int, float) else json_text(value)
 
 
 def day(value: Any) -> Any:

@@ -6,11 +6,9 @@ import argparse
 import contextlib
 import ctypes
 import gc
-import json
 import logging
 import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -19,8 +17,6 @@ from airbyte_cdk.logger import PRINT_BUFFER, AirbyteLogFormatter, is_platform_de
 from airbyte_cdk.models import (
     AirbyteMessage,
     AirbyteMessageSerializer,
-    AirbyteStateMessage,
-    ConfiguredAirbyteCatalog,
     ConnectorSpecification,
     FailureType,
     Type,
@@ -30,7 +26,6 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_sage.config import SageConfig
 from source_sage.config_file import ConfigFile
-from source_sage.errors import config_error
 from source_sage.records import Records
 from source_sage.secrecy import SecretsLogFormatter, keep_secret, without_secrets
 from source_sage.source import SourceSage
@@ -89,34 +84,10 @@ class SageEntrypoint(AirbyteEntrypoint):
         else:
             self.set_up_secret_filter(config, spec.connectionSpecification)
             self.validate_connection(spec, config)
-            catalog, state = self._catalog_and_state(parsed_args)
+            catalog = self._sage.read_catalog(parsed_args.catalog)
+            state = self._sage.read_state(parsed_args.state)
             for one in self._sage.read_pages(self.logger, config, catalog, state):
                 yield one.lines if isinstance(one, Records) else self._line(one)
-
-    def _catalog_and_state(
-        self, arguments: argparse.Namespace
-    ) -> tuple[ConfiguredAirbyteCatalog, list[AirbyteStateMessage]]:
-        """What to read, and from where.
-
-        Raises:
-            AirbyteTracedException: config_error that names the file which is none of Airbyte's.
-        """
-        try:
-            catalog = self._sage.read_catalog(arguments.catalog)
-        except Exception as error:  # the CDK's loader fails in many ways
-            raise config_error(
-                f"--catalog {arguments.catalog} is not a configured catalog: an object with `streams`, each with "
-                "`stream`, `sync_mode` and `destination_sync_mode`.",
-                repr(error),
-            ) from error
-        try:
-            return catalog, self._sage.read_state(arguments.state)
-        except Exception as error:
-            raise config_error(
-                f"--state {arguments.state} is not a state: a list of the `state` of STATE messages, the last one of "
-                "each stream.",
-                repr(error),
-            ) from error
 
     def _line(self, message: AirbyteMessage) -> bytes:
         return f"{self.airbyte_message_to_string(without_secrets(message))}\n".encode()
@@ -134,26 +105,6 @@ class SageEntrypoint(AirbyteEntrypoint):
             AirbyteTracedException: config_error that names each wrong field.
         """
         SageConfig.parse(config)
-
-
-def require_files(arguments: argparse.Namespace) -> None:
-    """Look at the files named on the command line before the CDK does, which would answer with a traceback.
-
-    Raises:
-        AirbyteTracedException: config_error that names the file and what is wrong with it.
-    """
-    for name in ("config", "catalog", "state"):
-        path = getattr(arguments, name, None)
-        if not path:
-            continue
-        try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise config_error(f"--{name} {path} cannot be read: {error.strerror}.") from error
-        except (ValueError, RecursionError) as error:
-            raise config_error(f"--{name} {path} is not valid JSON ({error}).") from error
-        if name == "config" and not isinstance(content, dict):
-            raise config_error(f'--config {path} holds no object: it must look like {{"client_id": "…", …}}.')
 
 
 def save_memory_and_time() -> None:
@@ -195,7 +146,6 @@ def run() -> None:
     stop.listen(SECONDS_TO_END if arguments.command == "read" else 0.0)
     code = 1
     try:
-        require_files(arguments)
         if file is not None:
             file.require_replaceable()
         with PRINT_BUFFER:

@@ -1,6 +1,6 @@
 """How this program speaks HTTP: one kind of session for the API, for the renewal of tokens and for a person's consent.
 
-Whoever answers may be no Sage at all, and what is sent are the keys to somebody's books. So a session
+Whoever answers may be somebody else, and what is sent are the keys to somebody's books. So a session
 
 * sends what it was told to and nothing that lies about on the machine: no `.netrc`, no cookies;
 * never follows a redirect, which could lead to another place;
@@ -70,7 +70,7 @@ def open_session(
         session.proxies.update(get_environ_proxies(address))
     session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
     session.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
-    # Of the ways to pack a body, the one that Sage uses; each further one would be more code for a stranger to try.
+    # Of the ways to pack a body, the usual one; each further one would be more code for a stranger to try.
     session.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip"})
     adapter = _Adapter(total_seconds, monotonic, connections)
     session.mount("https://", adapter)

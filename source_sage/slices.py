@@ -1,12 +1,12 @@
 """Slices, and the proof that one is whole. Pure: knows no sockets.
 
 A list is read in slices: a short one, or one without dates, is a single slice; a long one is cut by accounting date.
-Sage counts pages from the front of a list that goes on changing. A row that leaves the part already read (deleted, or
+Pages are counted from the front of a list that goes on changing. A row that leaves the part already read (deleted, or
 edited to another place or out of the dates) pulls the next row over the boundary of two pages, where nobody sees it;
 as it was not changed itself, no later sync would bring it. So each slice of several pages is proven:
 
 Let `since` be earlier than anything that happened while the slice was read, and let a row be *touched* if it was
-changed or deleted after that. After the last page Sage is asked what was touched, then for the slice's `$total`, then
+changed or deleted after that. After the last page it is asked what was touched, then for the slice's total, then
 once more what was touched, to the moment of that. All rows that are not touched were in the list all the time. By now
 the slice holds `total` rows; those of them that are touched are known by their dates; the others were seen, or were
 missed. What was seen and is not touched is still there. So
@@ -16,12 +16,12 @@ missed. What was seen and is not touched is still there. So
 whatever the order of the list and of the answers, and however often a row was shown. Touched rows themselves leave
 with the answer that names them, or come with the next sync.
 
-* One page is one answer and needs no proof. Where `$total` was the same in every answer, as many rows were seen, and no
-  row inside or seen is touched, nothing was deleted either: a deletion without a new row would have changed `$total`.
+* One page is one answer and needs no proof. Where the total was the same in every answer, as many rows were seen, and
+  no row inside or seen is touched, nothing was deleted either: a deletion without a new row would have changed it.
 * A row that was changed between the two questions does not count as inside: rather one too many seems to be missed,
   and all is asked once more.
-* Where Sage cannot tell of deletions, the count proves nothing: it is read until nothing is touched meanwhile.
-* A list that cannot be asked for changes is whole if every answer gave the same `$total` and as many rows were seen.
+* Where deletions cannot be asked for, the count proves nothing: it is read until nothing is touched meanwhile.
+* A list that cannot be asked for changes is whole if every answer gave the same total and as many rows were seen.
   One row deleted and another made between two answers are not noticed there.
 """
 
@@ -48,7 +48,7 @@ class Change:
 
     Attributes:
         key: what tells it from others.
-        mark: its time of change, as Sage wrote it.
+        mark: its time of change, as it was written.
         day: its accounting date; None if it has none.
     """
 
@@ -66,16 +66,16 @@ class Touched:
     """What was touched since a moment, as far as it was told.
 
     Attributes:
-        began: when it was asked for, by Sage's clock.
         unsure: how many of the rows inside may have been deleted after they were told.
+        just_deleted: rows that were never told as deleted before.
     """
 
     def __init__(self) -> None:
-        self.began: dt.datetime | None = None
         self.keys = Keys()
         self._marks = Keys()
         self._days: dict[dt.date | None, array[int]] = {}
         self.unsure = 0
+        self.just_deleted: set[int] = set()
 
     def note(self, changes: Iterable[Change]) -> None:
         """Note a page of the list of changes."""
@@ -95,7 +95,7 @@ class Touched:
         """Note rows that were deleted.
 
         Args:
-            deleted: the key of each and when that was, as Sage says it.
+            deleted: the key of each and when that was, as it was told.
             told: the same of what was told before anything was noted here; what is inside all the same was restored.
 
         Returns:
@@ -105,9 +105,11 @@ class Touched:
         marks = {hash((hash_of(key), when or next(_UNTIMED), GONE)): hash_of(key) for key, when in deleted}
         hashes = set(marks.values())
         self.unsure += len(self.keys.held({key for mark, key in marks.items() if mark not in told}))
+        rows = {hash((key, GONE)): key for key in hashes}
+        self.just_deleted = {key for row, key in rows.items() if row not in told}
         self.keys.add(hashes - self.keys.held(hashes))
         self._marks.add(marks.keys() - self._marks.held(marks))
-        return told.union(marks)
+        return told.union(marks, rows)
 
     def unknown(self, changes: Iterable[Change]) -> list[Change]:
         """Those of some changes that were not noted with this mark."""
@@ -139,12 +141,10 @@ class Slice:
         done: the accounting dates that are read with it; None if it is no part of a whole reading.
 
     Attributes:
-        began: when it was first asked for, by Sage's clock; None before.
+        began: when it was first asked for, by the server's clock; None before.
         emitted: keys of the rows that left when they were seen here.
         walks: how often it was read.
         tried: somebody tried to prove it.
-        doubted: a try to prove it was unclear.
-        looked_at: pages of it were asked for again.
         before: what was known to be touched before it was read.
         on_page: what is to be done with each page beside.
         leaves: its rows leave.
@@ -157,11 +157,11 @@ class Slice:
         self.days, self.reach, self.done = days, reach, done
         self.began: dt.datetime | None = None
         self.walks = 0
-        self.tried = self.doubted = self.looked_at = False
+        self.tried = False
         self.before = Touched()
         self.on_page: Callable[[Any], None] | None = None
         self.leaves = True
-        self.emitted, self._elsewhere, self._kept_back = Keys(), Keys(), Keys()
+        self.emitted, self._others = Keys(), Keys()
         self._nameless = 0
         self.first_total: int | None = None
         self._last_total: int | None = None
@@ -193,7 +193,7 @@ class Slice:
     def settle(self) -> Keys:
         """Keep of what was seen how many rows it was; gives the keys of those that have left."""
         self._settled = self.seen
-        emitted, self.emitted, self._elsewhere, self._kept_back = self.emitted, Keys(), Keys(), Keys()
+        emitted, self.emitted, self._others = self.emitted, Keys(), Keys()
         return emitted
 
     def see(self, hashes: Collection[int], leaving: Collection[int], elsewhere: Collection[int]) -> None:
@@ -205,9 +205,7 @@ class Slice:
             elsewhere: those of them that have left by another slice.
         """
         self.emitted.add(set(leaving).difference(elsewhere, self.emitted.held(leaving)))
-        new = set(hashes) - self._held(hashes)
-        self._elsewhere.add(new.intersection(elsewhere))
-        self._kept_back.add(new.difference(elsewhere))
+        self._others.add(set(hashes) - self._held(hashes))
 
     def take(self, number: int, page: Envelope, keys: Sequence[str | None]) -> None:
         """Note a page that was asked for in its turn."""
@@ -226,16 +224,16 @@ class Slice:
         """How many rows were seen."""
         if self._settled is not None:
             return self._settled
-        return len(self.emitted) + len(self._elsewhere) + len(self._kept_back) + self._nameless
+        return len(self.emitted) + len(self._others) + self._nameless
 
     @property
     def excess(self) -> int:
-        """How many rows more `$total` told of than there were; 0 where it was not the same in every answer."""
+        """How many rows more the total told of than there were; 0 where it was not the same in every answer."""
         wrong = self.pages.lied or self.pages.short
         return max(0, (self.first_total or 0) - self._rows) if wrong and self._same_total else 0
 
     def correct_totals(self, excess: int) -> None:
-        """Take back what `$total` told too much, if it is that."""
+        """Take back what the total told too much, if it is that."""
         if excess and self.excess == excess:
             self.pages.lied, self.pages.short = False, []
             self.pages.totals = array(
@@ -252,7 +250,7 @@ class Slice:
 
     @property
     def stood_still(self) -> bool:
-        """Tell whether every answer gave the same `$total`, and as many rows were seen."""
+        """Tell whether every answer gave the same total, and as many rows were seen."""
         return self._same_total and (not self.pages.trusted or self.seen == self.first_total)
 
     @property
@@ -270,10 +268,11 @@ class Slice:
 
     @property
     def _same_total(self) -> bool:
-        return all(total == self.first_total for total in self.pages.totals if total != UNKNOWN)
+        totals = self.pages.totals
+        return not self.pages.torn and all(total == self.first_total for total in totals if total != UNKNOWN)
 
     def is_untouched(self, touched: Touched) -> bool:
-        """Tell whether it stood still, and no row of it was touched; without a `$total` to trust, no row at all.
+        """Tell whether it stood still, and no row of it was touched; without a total to trust, no row at all.
 
         Args:
             touched: as one answer tells it after the last page; what was known before the first is left out.
@@ -291,7 +290,7 @@ class Slice:
         """How many rows were missed, at most; `touched` and `later` together hold everything that was touched.
 
         Args:
-            total: `$total`, asked for after `touched` and before `later`.
+            total: its total, asked for after `touched` and before `later`.
             touched: what was told first, and all that was deleted.
             later: what was told last.
         """
@@ -303,9 +302,16 @@ class Slice:
         fresh = {hash_of(one.key) for one in touched.unknown(later)}
         first_touched = fresh - touched.keys.held(fresh)
         gone = self._seen_of(touched.keys) + len(self._held(first_touched))
-        # What was touched between the questions may have been outside when `$total` was told.
+        # What was touched between the questions may have been outside when the total was told.
         inside = len(surely) - len(fresh.intersection(surely)) - touched.unsure
         return total - max(0, inside) - (self.seen - gone)
+
+    def unclear(self, touched: Touched, later: Sequence[Change]) -> int:
+        """How many of the rows that seem to be missed may only have been changed between the questions."""
+        fresh = touched.unknown(later)
+        entered = {hash_of(one.key) for one in fresh if _is_inside(one.day, self.reach)}
+        seen = self._held({hash_of(one.key) for one in fresh} | touched.just_deleted)
+        return len(entered | seen) + touched.unsure
 
     def __str__(self) -> str:
         return (
@@ -313,14 +319,14 @@ class Slice:
         )
 
     def _held(self, hashes: Collection[int]) -> set[int]:
-        return self.emitted.held(hashes) | self._elsewhere.held(hashes) | self._kept_back.held(hashes)
+        return self.emitted.held(hashes) | self._others.held(hashes)
 
     def _seen_of(self, keys: Keys) -> int:
-        return sum(one.common(keys) for one in (self.emitted, self._elsewhere, self._kept_back))
+        return self.emitted.common(keys) + self._others.common(keys)
 
     def doubtful(self) -> Iterator[int]:
-        """The pages to look at first: those that came short, and those beside which `$total` changed."""
-        numbers = set(self.pages.short)
+        """The pages to look at first: those that came short, and those in or beside which the total changed."""
+        numbers = {*self.pages.short, *self.pages.torn}
         known = [(number, total) for number, total in enumerate(self.pages.totals, 1) if total != UNKNOWN]
         for (one, before), (other, after) in itertools.pairwise(known):
             if before != after:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Generator, Iterator, Mapping, MutableMapping, Sequence
 from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from airbyte_cdk.models import (
@@ -34,11 +34,12 @@ from source_sage.businesses import (
     subscription_ended,
     with_details,
 )
-from source_sage.check import PATIENCE_SECONDS, check
+from source_sage.check import PATIENCE_SECONDS, check, require_sense
 from source_sage.clock import Clock
 from source_sage.config import SageConfig
 from source_sage.config_file import ConfigFile
-from source_sage.errors import RefusedBeforehand, config_error, stopped
+from source_sage.errors import ListRefused, RefusedBeforehand, config_error, stopped
+from source_sage.given import catalog_of, config_of, state_of
 from source_sage.pace import Pace
 from source_sage.plan import Planned, planned
 from source_sage.records import Records
@@ -52,6 +53,7 @@ from source_sage.tokens import SageTokens
 from source_sage.transport import Transport
 
 T = TypeVar("T")
+log: Final = logging.getLogger("airbyte.source-sage")
 
 
 class SourceSage(Source):
@@ -87,6 +89,21 @@ class SourceSage(Source):
         """Its name in logs."""
         return "source-sage"
 
+    @classmethod
+    def read_config(cls, config_path: str) -> MutableMapping[str, Any]:
+        """The config in a file, read as `given` says."""
+        return config_of(config_path)
+
+    @classmethod
+    def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
+        """The catalog in a file, read as `given` says."""
+        return catalog_of(catalog_path)
+
+    @classmethod
+    def read_state(cls, state_path: str | None) -> list[AirbyteStateMessage]:
+        """The states in a file, read as `given` says."""
+        return state_of(state_path)
+
     def configure(self, config: Mapping[str, Any], temp_dir: str) -> Mapping[str, Any]:
         """Leave the config where it is: the CDK would write it, with all that is secret in it, to a temporary file."""
         return config
@@ -107,6 +124,7 @@ class SourceSage(Source):
         """Test Connection. Every foreseen failure is a FAILED status with one plain message."""
         try:
             checked = SageConfig.parse(config)
+            require_sense(config, checked, self._clock.now().date())
             _, transport = self._connection(config, checked, reading=False)
             return AirbyteConnectionStatus(status=Status.SUCCEEDED, message=check(checked, transport))
         except AirbyteTracedException as failure:
@@ -114,7 +132,7 @@ class SourceSage(Source):
 
     def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
         """The streams that the toggles leave on. Makes no request."""
-        streams = streams_of(SageConfig.parse(config))
+        streams = streams_of(_understood(config))
         return AirbyteCatalog(streams=[facts.as_airbyte_stream() for facts in streams])
 
     def read(
@@ -148,15 +166,13 @@ class SourceSage(Source):
     ) -> Iterator[AirbyteMessage | Records]:
         """The same as `read`, with the records a page at a time, and a report for whoever wants to look meanwhile."""
         started = self._clock.now()
-        checked = SageConfig.parse(config)
+        checked = _understood(config)
         states = ConnectorStateManager(state=state or [])
         known = {facts.name: facts for facts in streams_of(checked)}
-        wanted = [configured.stream.name for configured in catalog.streams]
-        if missing := [name for name in wanted if name not in known]:
-            raise config_error(
-                f"The connection selects streams that this source does not have now: {', '.join(missing)}. Switch "
-                "their group on under Data replication options, or refresh the source's schema in the connection."
-            )
+        selects = list(dict.fromkeys(configured.stream.name for configured in catalog.streams))
+        if not selects:
+            log.warning("The catalog selects no streams, so nothing is read. Select those that you want.")
+        wanted = [name for name in selects if name in known]
         selected = [(known[name], states.get_stream_state(name, None)) for name in wanted]
         tokens, transport = self._connection(config, checked, reading=True)
         report = report or Report()
@@ -177,6 +193,7 @@ class SourceSage(Source):
             self._clock,
             refused=refused,
             unreadable=unreadable,
+            unknown=[name for name in selects if name not in known],
             threads=self._threads,
             stop=self._stop,
         )
@@ -264,6 +281,14 @@ class SourceSage(Source):
         return tokens, transport
 
 
+def _understood(config: Mapping[str, Any]) -> SageConfig:
+    """The form, checked; a misspelt key is told and stops nothing."""
+    checked = SageConfig.parse(config)
+    for told in SageConfig.misspelt_in(config, only_missing=False).values():
+        log.warning("%s It is ignored.", told)
+    return checked
+
+
 def _businesses(
     config: SageConfig, transport: Transport, report: Report, *, with_their_details: bool
 ) -> tuple[list[Business], dict[Business, AirbyteTracedException]]:
@@ -272,7 +297,12 @@ def _businesses(
     Raises:
         AirbyteTracedException: there is nothing to read.
     """
-    covered = covered_by_sign_in(transport, tally=report.before)
+    try:
+        covered = covered_by_sign_in(transport, tally=report.before)
+    except ListRefused as refusal:
+        raise config_error(
+            f"Sage refuses the list of your businesses ({refusal.reason}). {refusal.message}"
+        ) from refusal
     choice = chosen(config, covered)
     if not choice.businesses:
         raise not_covered(choice.unknown, covered)

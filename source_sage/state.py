@@ -10,8 +10,13 @@ them are `done`, as pairs of a first and a last date:
 
     {"whole": {"began": "2026-11-23T10:00:00Z", "start": "2020-01-01", "done": [["2020-01-01", "2021-03-31"]]}}
 
-Its rows are in the destination already, so the retry must also ask for what was deleted since it began. Version 1, of
-before the first release, knew no `done`: its watermarks are taken over, and its unfinished readings begin again.
+Where full pages were too heavy, a checkpoint remembers what `page_sizes` has learnt:
+
+    {"pages": {"rows": 50, "full": 3, "wait": 16}}
+
+Rows of an unfinished reading are in the destination already, so the retry must also ask for what was deleted since it
+began. Version 1, of before the first release, knew no `done`: its watermarks are taken over, and its unfinished
+readings begin again.
 """
 
 from __future__ import annotations
@@ -26,6 +31,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from source_sage.clock import parse_utc
 from source_sage.config import Window
 from source_sage.errors import config_error
+from source_sage.page_sizes import SmallerPages
 
 VERSION: Final = 2
 BEFORE: Final = 1
@@ -63,7 +69,7 @@ class Whole(_Dates):
     """A whole reading of some dates that is under way.
 
     Attributes:
-        began: when the first of its tries began, by Sage's clock (UTC); empty before its first answer.
+        began: when the first of its tries began, by the server's clock (UTC); empty before its first answer.
         done: the dates of which every row has left.
         of_changes: it reads only what was changed since the watermark, so that `done` says nothing of other rows.
     """
@@ -112,10 +118,12 @@ class Checkpoint(_Dates):
         watermark: all changes up to this moment (UTC) are in the destination; empty before the first read ended.
         start, end: the dates that this is true of.
         whole: a whole reading that is under way.
+        pages: how many rows a page may have; None where full ones work.
     """
 
     watermark: str = ""
     whole: Whole | None = Field(default=None)
+    pages: SmallerPages | None = Field(default=None)
 
     @field_validator("watermark")
     @classmethod
@@ -136,6 +144,10 @@ class Checkpoint(_Dates):
     def reading(self, whole: Whole) -> Checkpoint:
         """The same while something is read whole."""
         return self.model_copy(update={"whole": whole})
+
+    def asking(self, pages: SmallerPages | None) -> Checkpoint:
+        """The same with what is known of pages by now."""
+        return self.model_copy(update={"pages": pages})
 
     def covers(self, window: Window) -> bool:
         """Tell whether all dates wanted now were wanted when its watermark was reached."""

@@ -24,7 +24,7 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, NoReturn
 
 from airbyte_cdk.logger import PRINT_BUFFER
@@ -71,9 +71,10 @@ def room() -> Iterator[None]:
             yield
 
 
-def leave(code: int) -> NoReturn:
+def leave(code: int, last_words: Callable[[], object]) -> NoReturn:
     """End the process now, whatever its threads wait for; a renewal under way is let through to its message."""
     with _renewing:
+        last_words()
         os._exit(code)
 
 

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import Final
+from typing import Final, NoReturn
 
 from source_sage import stdout
 
@@ -54,10 +54,9 @@ class Stop:
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, note)
 
-    def end(self) -> None:
+    def end(self) -> NoReturn:
         """End the process, whatever its threads wait for."""
-        self._last_words()
-        stdout.leave(EXIT_BY_SIGNAL + self._number)
+        stdout.leave(EXIT_BY_SIGNAL + self._number, self._last_words)
 
     def _end_after(self, seconds: float) -> None:
         time.sleep(seconds)

@@ -20,12 +20,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from source_sage.config import SageConfig
 
 PACKAGE: Final = Path(__file__).parent
+# What stands beside a stream's facts for the CDK's sake.
+OF_THE_CDK: Final = frozenset(("type", "$parameters"))
 
 
 class StreamFacts(BaseModel):
-    """What the manifest says of one stream; the manifest's head explains each fact."""
+    """What the manifest says of one stream; the manifest's head explains each fact. There are no others."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     primary_key: tuple[str, ...]
@@ -96,8 +98,9 @@ def manifest() -> dict[str, Any]:
     return dict(ManifestComponentTransformer().propagate_types_and_parameters("", resolved, {}))
 
 
+@functools.cache
 def every_stream() -> dict[str, StreamFacts]:
-    """All streams of the manifest by name, whatever the toggles say."""
+    """All streams of the manifest by name, whatever the toggles say; read once a process, with their schemas."""
     entries = (stream for entry in manifest()["streams"] for stream in entry.get("streams", [entry]))
     return {facts.name: facts for facts in map(_facts, entries)}
 
@@ -105,22 +108,16 @@ def every_stream() -> dict[str, StreamFacts]:
 def streams_of(config: SageConfig) -> list[StreamFacts]:
     """The streams that the form's toggles leave on, in the manifest's order."""
     toggles = config.model_dump()
+    known = every_stream()
     chosen: list[StreamFacts] = []
     for entry in manifest()["streams"]:
         if entry["type"] != "ConditionalStreams":
-            chosen.append(_facts(entry))
+            chosen.append(known[entry["retriever"]["name"]])
         elif InterpolatedBoolean(condition=entry["condition"], parameters={}).eval(config=toggles):
-            chosen.extend(_facts(stream) for stream in entry["streams"])
+            chosen.extend(known[stream["retriever"]["name"]] for stream in entry["streams"])
     return chosen
 
 
 def _facts(entry: Mapping[str, Any]) -> StreamFacts:
-    retriever = entry["retriever"]
-    return StreamFacts.model_validate(
-        {
-            **retriever,
-            "primary_key": entry["primary_key"],
-            "path": retriever.get("path") or f"/{retriever['name']}",
-            "page_size": retriever["paginator"]["pagination_strategy"]["page_size"],
-        }
-    )
+    said = {name: value for name, value in entry["retriever"].items() if name not in OF_THE_CDK}
+    return StreamFacts.model_validate({"path": f"/{said['name']}", **said, "primary_key": entry["primary_key"]})

@@ -6,7 +6,7 @@ of its lines, whether or not the list's own is selected. Whatever befalls it, be
 The CDK's ConcurrentSource is not used here, for four reasons that its extension points do not reach: its queue holds
 single records (10,000 fat ones take 600 MB) where ours holds pages; it gives every failed sync the type
 `config_error`, which the platform never retries; it moves a stream's state only where a partition ends; and a
-refused partition cannot be told from a failed one (CDK.md, sections 1.6 and 3; AIRBYTE.md, 3.1).
+refused partition cannot be told from a failed one (docs/design.md#decisions).
 """
 
 from __future__ import annotations
@@ -43,13 +43,14 @@ from source_sage.asking import ASKED_PER_WORKER, Desk, Reader, Steps, ThreadPool
 from source_sage.businesses import Business
 from source_sage.clock import Clock
 from source_sage.config import SageConfig
-from source_sage.errors import ListRefused, OfTheRun, stopped, system_error
+from source_sage.errors import ListRefused, OfTheRun, config_error, stopped, system_error
 from source_sage.lines import lines_of
 from source_sage.outcome import Admissions, sync_failure
 from source_sage.progress import Progress
 from source_sage.records import Records
 from source_sage.report import Report
 from source_sage.rows import Row, RowShaper
+from source_sage.secrecy import visible
 from source_sage.starts import starts
 from source_sage.state import Checkpoint, StreamState
 from source_sage.stopping import Stop
@@ -129,6 +130,7 @@ class Sync:
         clock: for the report's duration and record times.
         refused: what is known beforehand to be refused, by business id and list; it is not asked for.
         unreadable: businesses that cannot be read at all, and why; the others are read.
+        unknown: selected streams that the source does not have; they fail, the others are read.
         threads: makes those who carry the requests out, given how many at the same time.
         stop: a wish that it should end.
     """
@@ -144,6 +146,7 @@ class Sync:
         *,
         refused: Mapping[tuple[str, str], ListRefused],
         unreadable: Mapping[Business, AirbyteTracedException],
+        unknown: Sequence[str] = (),
         threads: Callable[[int], Threads] = ThreadPool,
         stop: Stop | None = None,
     ) -> None:
@@ -156,6 +159,7 @@ class Sync:
         self._clock = clock
         self._refused = refused
         self._unreadable = unreadable
+        self._unknown = {name: _no_such_stream(name) for name in unknown}
         self._progress = Progress(report, clock)
         self._lock = threading.Lock()
         self._threads = threads
@@ -205,6 +209,12 @@ class Sync:
         """
         for run in self._runs:
             yield _status(run, AirbyteStreamStatus.STARTED)
+        for name, failure in self._unknown.items():
+            stream = StreamDescriptor(name=name)
+            logger.warning("%s", failure.message)
+            yield status_message(stream, AirbyteStreamStatus.STARTED)
+            yield failure.as_sanitized_airbyte_message(stream_descriptor=stream)
+            yield status_message(stream, AirbyteStreamStatus.INCOMPLETE)
         for business, failure in self._unreadable.items():
             yield self._note_unreadable(business, failure)
         yield from self._completed()
@@ -215,8 +225,10 @@ class Sync:
                 yield from self._complete(self._deleted_records)
         finally:
             desk.close()
-        failures = [(run.facts.name, business, failure) for run in self._runs for business, failure in run.failures]
-        if outcome := sync_failure(len(self._runs), failures, read=self._admissions.anything_read):
+        failures = [(run.facts.name, failure) for run in self._runs for _, failure in run.failures]
+        failures += self._unknown.items()
+        streams = len(self._runs) + len(self._unknown)
+        if outcome := sync_failure(streams, failures, read=self._admissions.anything_read):
             raise outcome
 
     def _read(self, desk: Desk) -> Iterator[AirbyteMessage | Records]:
@@ -467,6 +479,13 @@ def blob_of(facts: StreamFacts, state: StreamState) -> Mapping[str, Any]:
 
 def _keeps_no_places(run: StreamRun) -> bool:
     return NO_CURSOR_STATE_KEY in run.blob
+
+
+def _no_such_stream(name: str) -> AirbyteTracedException:
+    return config_error(
+        f"The connection selects {visible(name)}, a stream that this source does not have now. Switch its group on "
+        "under Data replication options, or refresh the source's schema in the connection."
+    )
 
 
 def _state_key(run: StreamRun, list_name: str, business: Business) -> str:

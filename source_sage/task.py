@@ -22,7 +22,7 @@ class Emit(Protocol):
     """Makes records of the rows of a list, for every stream that is made of it."""
 
     def __call__(self, rows: Sequence[Row], *, deletions: bool = False) -> list[Records]:
-        """Write shaped rows; `deletions` says that they are tombstones that Sage gave."""
+        """Write shaped rows; `deletions` says that they are tombstones of real deletions."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ class Task:
         window: the accounting dates wanted.
         start_date: as typed; the window opens earlier where historical data is wanted.
         checkpoint: how far earlier syncs came; None for a first read.
-        shaper: makes rows of Sage's records.
+        shaper: makes rows of records.
         emit: makes records of rows; on any thread.
         hand_on: takes what is to leave; on the thread that decides.
-        transport: asks Sage.
+        transport: asks for what a list has.
         tally: counts.
         clock: this machine's.
     """
@@ -73,7 +73,8 @@ class Task:
         return self.transport.get(path, params, dict, business_id=self.business.id, tally=self.tally)
 
     def batch(self, items: Sequence[Any]) -> Batch:
-        """Sage's records, shaped and written as they are."""
-        rows = self.shaper.shape(items, self.business.id)
+        """Records, shaped and written as they are."""
+        key = self.facts.primary_key[-1]
+        rows = self.shaper.shape(items, self.business.id, key=None if key == "business_id" else key)
         self.tally.note_rows(len(rows), (row.get("updated_at") for row in rows))
         return Batch(self.emit(rows))

@@ -1,7 +1,7 @@
 """Sage's tokens: kept alive, never wasted, never shown.
 
 An access token lives five minutes. A refresh token works once: each refresh gives a new pair and kills the old one,
-and a lost pair means that a person must sign in again (API.md, 1.2). Hence the rules of this module:
+and a lost pair means that a person must sign in again (docs/sage-api.md#sign-in). Hence the rules of this module:
 
 * one refresh at a time in the process, and the new pair is on stdout before any request uses it;
 * no refresh begins before stdout has room for its message (`stdout`); a person's own file is written first
@@ -13,16 +13,15 @@ and a lost pair means that a person must sign in again (API.md, 1.2). Hence the 
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import copy
 import datetime as dt
-import json
 import logging
 import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, Final
 
+import jwt
 import orjson
 import requests
 from airbyte_cdk.config_observation import emit_configuration_as_airbyte_control_message
@@ -71,7 +70,7 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
     """The CDK's single-use refresh with what Sage needs on top.
 
     The CDK's own class has no leeway, no time-out on the token call, repeats a call whose answer was lost, repeats
-    a refused one once per stream, and uses a new token an instant before it is emitted (CDK.md, section 4). Its
+    a refused one once per stream, and uses a new token an instant before it is emitted (docs/design.md#decisions). Its
     lock, its double check around it and the shape of its request are kept.
 
     Args:
@@ -415,12 +414,13 @@ def _seconds(value: Any) -> float:
 
 
 def _claim(token: str, name: str) -> dt.datetime | None:
-    """A moment that a JWT states about itself; Sage's tokens are JWTs (API.md, 1.2)."""
+    """A moment that a JWT states about itself; Sage's tokens are JWTs (docs/sage-api.md#sign-in)."""
     try:
-        payload = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        claims = jwt.decode(
+            token, options={"verify_signature": False}
+        )  # only Sage has the key, and only Sage need check
         return dt.datetime.fromtimestamp(float(claims[name]), dt.UTC)
-    except (IndexError, KeyError, TypeError, ValueError, OverflowError, OSError, RecursionError):
+    except (jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError, OSError, RecursionError):
         return None
 
 

@@ -48,6 +48,9 @@ REQUEST_SECONDS: Final = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
 LARGEST_PAGE_BYTES: Final = 64 << 20
 LARGEST_ERROR_BYTES: Final = 1 << 20
 PIECE_BYTES: Final = 1 << 20
+# What stands before Sage says that Sage did not answer in time.
+OUT_OF_TIME: Final = frozenset({504, 524})
+TOO_LARGE: Final = "the answer was too large"
 TRIES: Final = 5
 LONGEST_PAUSE_SECONDS: Final = 30.0
 # Between the tries of what was refused in words that are not Sage's: three tries within half a minute.
@@ -124,6 +127,7 @@ class Transport:
         tally: Tally | None = None,
         tries: int = TRIES,
         list_expected: bool = False,
+        can_be_smaller: bool = False,
     ) -> Answer[T]:
         """Ask for one resource until there is an answer that settles it.
 
@@ -136,10 +140,12 @@ class Transport:
             tally: where requests, retries and waits are counted.
             tries: how often to ask when it fails for reasons that pass.
             list_expected: an answer without a list of `$items` is then no good one.
+            can_be_smaller: the same can be had by smaller requests: what took too long, or is too large, is not asked
+                for in this size again.
 
         Raises:
             ListRefused: this business or user may not have it.
-            NoGoodAnswer: it failed `tries` times.
+            NoGoodAnswer: it failed `tries` times, or is too heavy.
             NotSagesWord: it was refused again and again, and not by Sage.
             AirbyteTracedException: anything else that ends the reading.
         """
@@ -170,6 +176,7 @@ class Transport:
                     return Answer(taken, self._moment(response), took, len(content))
             except (requests.exceptions.RequestException, _BrokenAnswer) as problem:
                 failures += 1
+                tries = failures if can_be_smaller and _is_too_heavy(problem) else tries
                 self._wait_or_give_up(path, _what_happened(problem), failures, tries, tally)
                 continue
 
@@ -183,6 +190,7 @@ class Transport:
                     self._tokens.renew_refused(token)
                 case ResponseAction.RETRY:
                     failures += 1
+                    tries = failures if can_be_smaller and response.status_code in OUT_OF_TIME else tries
                     self._wait_or_give_up(path, what, failures, tries, tally)
                 case ResponseAction.IGNORE if code is not None:
                     raise ListRefused(response.status_code, code, message)
@@ -316,7 +324,7 @@ def _content(response: requests.Response) -> bytes:
             if size > most:
                 response.close()
                 if _is_good(response):
-                    raise _BrokenAnswer("the answer was too large")
+                    raise _BrokenAnswer(TOO_LARGE)
                 break
     except requests.exceptions.RequestException:
         if _is_good(response):
@@ -368,6 +376,13 @@ def _what_happened(problem: Exception | None) -> str:
     if isinstance(problem, requests.exceptions.ConnectionError):
         return CONNECTION_FAILED
     return "the answer broke off"
+
+
+def _is_too_heavy(problem: Exception) -> bool:
+    """Tell whether the size of what was asked for may be to blame: a connection that took too long had no size yet."""
+    return str(problem) == TOO_LARGE or (
+        _what_happened(problem) == NO_ANSWER_IN_TIME and not isinstance(problem, requests.exceptions.ConnectTimeout)
+    )
 
 
 def _session(api: str, connections: int) -> requests.Session:

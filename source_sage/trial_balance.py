@@ -23,6 +23,9 @@ DAY: Final = dt.timedelta(days=1)
 # Of fewer months none is worth a question of its own.
 MONTHS_WORTH_A_QUESTION: Final = 3
 
+# Stands for no account, so that what came in place of accounts has a row to be in.
+NO_ACCOUNT: Final = "*"
+
 
 class TrialBalanceReading(Reader):
     """Reads Sage's trial balance report, which takes two dates, has no pages and nests its accounts."""
@@ -102,21 +105,40 @@ def flat_accounts(body: dict[str, Any], start: dt.date, end: dt.date) -> list[Ro
     Args:
         body: the answer. Sage's description nests it in `trial_balance`, its sample does not; both are read.
         start, end: the month asked for.
+
+    Returns:
+        What an account has beside what is known of it, or in another form, stands under its own name: the shaper tells
+        of it and passes it on. So does, in a record whose account is `*`, what is no account or no list of accounts.
     """
+    dates = {"from_date": start.isoformat(), "to_date": end.isoformat()}
     report = body.get("trial_balance") or body
-    return [
-        {
-            "from_date": start.isoformat(),
-            "to_date": end.isoformat(),
-            "ledger_account_id": account.get("id"),
-            "ledger_account_displayed_as": account.get("displayed_as"),
-            "opening_debit": (account.get("opening_balance") or {}).get("debit"),
-            "opening_credit": (account.get("opening_balance") or {}).get("credit"),
-            "debit": account.get("debit"),
-            "credit": account.get("credit"),
-            "closing_debit": (account.get("closing_balance") or {}).get("debit"),
-            "closing_credit": (account.get("closing_balance") or {}).get("credit"),
-        }
-        for account in report.get("ledger_accounts") or []
-        if isinstance(account, dict)
-    ]
+    if not isinstance(report, dict):
+        return [{**dates, "ledger_account_id": NO_ACCOUNT, "trial_balance": report}]
+    accounts = report.get("ledger_accounts") or []
+    known = [one for one in accounts if _is_account(one)] if isinstance(accounts, list) else []
+    records = [_flat(account, dates) for account in known]
+    odd = [one for one in accounts if not _is_account(one)] if isinstance(accounts, list) else accounts
+    return [*records, {**dates, "ledger_account_id": NO_ACCOUNT, "ledger_accounts": odd}] if odd else records
+
+
+def _is_account(one: Any) -> bool:
+    return isinstance(one, dict) and type(one.get("id")) in (str, int) and one["id"] != ""
+
+
+def _flat(account: dict[str, Any], dates: Row) -> Row:
+    rest = {name: value for name, value in account.items() if not name.startswith("$")}
+    record = {
+        **dates,
+        "ledger_account_id": rest.pop("id"),
+        "ledger_account_displayed_as": rest.pop("displayed_as", None),
+        "debit": rest.pop("debit", None),
+        "credit": rest.pop("credit", None),
+    }
+    for when in ("opening", "closing"):
+        field = f"{when}_balance"
+        balance = rest.pop(field, None)
+        sides = dict(balance) if isinstance(balance, dict) else {}
+        record |= {f"{when}_{side}": sides.pop(side, None) for side in ("debit", "credit")}
+        if left := sides if isinstance(balance, dict) else balance:
+            rest[field] = left
+    return record | {f"account_{name}" if name in record else name: value for name, value in rest.items()}

@@ -221,7 +221,7 @@ def test_a_refusal_after_a_good_answer_is_a_failure_that_may_pass(page: int) -> 
     reader = Pages(5, refused_at(page))
     error = drive([reader], Desk(2, FakeThreads()))[reader]
     assert isinstance(error, AirbyteTracedException) and error.failure_type is FailureType.transient_error
-    assert "gave a part of this list and then refused the rest (HTTP 403)" in str(error.message)
+    assert "A part of this list came, and then the rest was refused (HTTP 403)" in str(error.message)
     assert str(error.message).endswith("If it repeats: Ask the owner.")
 
 

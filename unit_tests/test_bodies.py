@@ -2,9 +2,10 @@
 
 import json
 
+import orjson
 import pytest
 
-from source_sage.bodies import data_code, kind
+from source_sage.bodies import data_code, kind, parsed
 
 ERROR = {"$severity": "error", "$dataCode": "MultiUserAccessDenied", "$message": "No.", "$source": ""}
 
@@ -56,3 +57,24 @@ def test_what_is_none_of_sages_has_no_code(body: bytes) -> None:
 )
 def test_a_body_is_told_by_its_kind_alone(body: bytes, words: str) -> None:
     assert kind(body) == words
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("NaN", "NaN"),
+        ("-Infinity", "-Infinity"),
+        ("1e400", "1e400"),
+        ("9" * 80, "9" * 80),
+        ("9" * 5000, "9" * 5000),
+        ("-" + "9" * 20, "-" + "9" * 20),
+        (str(2**64 - 1), 2**64 - 1),
+        (str(2**64), str(2**64)),
+        (str(-(2**63)), -(2**63)),
+        ("1.5", 1.5),
+    ],
+)
+def test_beside_a_nan_every_number_is_one_that_can_be_written_or_a_text(written: str, said: object) -> None:
+    body, spoiled = parsed(f'{{"nan": NaN, "value": {written}}}'.encode())
+    assert (body, spoiled) == ({"nan": "NaN", "value": said}, False)
+    orjson.dumps(body)

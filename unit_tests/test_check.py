@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from source_sage.check import check
+from source_sage.check import check, require_sense
 from source_sage.clock import Clock
 from source_sage.config import SageConfig
 from source_sage.errors import ListRefused
@@ -19,6 +21,33 @@ from unit_tests.form import a_form
 
 ALIVE = {"id": "ACCOUNTING", "active": True, "status": "active"}
 ENDED = {"id": "ACCOUNTING", "active": False, "status": "expired"}
+
+
+TODAY = dt.date(2024, 5, 1)
+
+
+def sense(**form: Any) -> str:
+    """What is said before anything is asked for; empty if nothing is."""
+    try:
+        require_sense(a_form(**form), SageConfig.parse(a_form(**form)), TODAY)
+    except AirbyteTracedException as failure:
+        assert failure.failure_type is FailureType.config_error
+        return str(failure.message)
+    return ""
+
+
+def test_a_start_date_in_the_future_is_told() -> None:
+    assert sense(start_date="2042-01-01").startswith("Start Date (2042-01-01) is in the future: no entry")
+    assert sense(start_date="2024-05-03")
+    # Somewhere it is tomorrow already; and history is read whatever the Start Date.
+    assert sense(start_date="2024-05-02") == sense(start_date="2042-01-01", include_historical_data=True) == ""
+
+
+def test_a_misspelt_key_fails_only_where_its_field_is_missing() -> None:
+    told = "`enddate` is not a field of this source; it is called `end_date`."
+    assert sense(enddate="2024-02-01") == sense(enddate="2024-02-01", end_date="") == told
+    assert sense(enddate="2024-02-01", end_date="2024-03-01") == ""
+    assert sense(credentials={}) == ""
 
 
 class Sage:

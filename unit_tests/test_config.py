@@ -1,6 +1,6 @@
 import datetime as dt
 import traceback
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import requests
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from urllib3.util import parse_url
 
 from source_sage.config import ALLOWED_HOSTS, SAGE_API, Endpoints, SageConfig, Window
+from source_sage.misspelt import misspelt
 from unit_tests.form import SECRETS, a_form, a_form_without
 
 SAGE_AUTHORIZE = "https://www.sageone.com/oauth2/auth/central"
@@ -110,24 +111,40 @@ def test_an_empty_start_date_is_named_as_missing(nothing: str | None) -> None:
 
 @pytest.mark.parametrize(("field", "title"), [("start_date", "Start Date"), ("end_date", "End Date")])
 @pytest.mark.parametrize(
-    "no_day",
+    ("no_day", "quoted"),
     [
-        "2024-02-30",
-        "2024-13-01",
-        "31/01/2024",
-        "2024-1-31",
-        "20240131",
-        "2024-01-31T00:00:00Z",
-        "yesterday",
-        20240131,
-        True,
+        ("2024-02-30", "2024-02-30 "),
+        ("2024-13-01", "2024-13-01 "),
+        (" 31/01/2024", "31/01/2024 "),
+        ("2024-1-31", "2024-1-31 "),
+        ("1 January 2024", "1 January 2024 "),
+        ("May 5, 2024", "May 5, 2024 "),
+        ("20240131", "20240131 "),
+        ("2024-02-30T00:00:00Z", "2024-02-30T00:00:00Z "),
+        ("soon", "soon "),
+        (20240131, "20240131 "),
+        (True, "True "),
         # Lengths that fit, but weeks are no days as the form asks for them.
-        "2024-W05-3",
+        ("2024-W05-3", "2024-W05-3 "),
+        # It may be a secret that was pasted into the wrong field.
+        ("yesterday", ""),
+        ("2024-01-31 and a half", ""),
+        (["2024-01-31"], ""),
+        ("a\nb", ""),
     ],
 )
-def test_what_is_no_calendar_day_is_refused_with_the_form_of_a_day(field: str, title: str, no_day: Any) -> None:
-    expected = f"{title} is not a date of the calendar; write it as YYYY-MM-DD, such as 2024-01-31."
+def test_what_is_no_calendar_day_is_refused_with_the_form_of_a_day(
+    field: str, title: str, no_day: Any, quoted: str
+) -> None:
+    expected = f"{title} {quoted}is not a date of the calendar; write it as YYYY-MM-DD, such as 2024-01-31."
     assert message_of(a_form(**{field: no_day})) == expected
+
+
+@pytest.mark.parametrize(("field", "title"), [("start_date", "Start Date"), ("end_date", "End Date")])
+@pytest.mark.parametrize("time", ["T00:00:00Z", " 10:00", "T23:59:59.999+02:00"])
+def test_a_date_with_a_time_is_told_without_it(field: str, title: str, time: str) -> None:
+    told = message_of(a_form(**{field: f"2024-01-31{time}"}))
+    assert told == f"{title} 2024-01-31{time} has a time; write the date alone: 2024-01-31."
 
 
 def test_an_end_before_the_start_is_refused_with_both_dates() -> None:
@@ -150,6 +167,10 @@ def test_a_wrong_number_of_parallel_requests_is_refused_with_its_limits(workers:
     assert message_of(a_form(num_workers=workers)) == "Parallel Requests must be a whole number from 1 to 32."
 
 
+TRUTH: Final = "on or off, true or false in JSON"
+GROUPS: Final = ("financial", "inventory", "customer")
+
+
 @pytest.mark.parametrize(
     ("field", "title", "value", "wanted"),
     [
@@ -162,7 +183,9 @@ def test_a_wrong_number_of_parallel_requests_is_refused_with_its_limits(workers:
         ("client_secret", "Client Secret", {}, "a text, in quotes in JSON"),
         ("access_token", "Access Token", 5, "a text, in quotes in JSON"),
         ("refresh_token", "Refresh Token", [], "a text, in quotes in JSON"),
-        ("token_expiry_date", "Token Expiry Date", 5, "a text, in quotes in JSON"),
+        *[(f"replicate_{one}_data", f"Replicate {one.title()} Data", "yes", TRUTH) for one in GROUPS],
+        ("include_historical_data", "Include Historical Data", "true", TRUTH),
+        ("include_historical_data", "Include Historical Data", 1, TRUTH),
         ("api_endpoint", "API Endpoint", 5, "a text, in quotes in JSON"),
     ],
 )
@@ -170,6 +193,55 @@ def test_a_value_of_the_wrong_kind_is_refused_with_the_kind_wanted(
     field: str, title: str, value: Any, wanted: str
 ) -> None:
     assert message_of(a_form(**{field: value})) == f"{title} must be {wanted}."
+
+
+def test_the_hidden_field_is_named_as_what_it_is() -> None:
+    assert message_of(a_form(token_expiry_date=5)) == (
+        "`token_expiry_date`, which the source itself fills in and the form does not show, must be a text: leave it "
+        "out."
+    )
+
+
+@pytest.mark.parametrize("config", [[], 5, "text", None])
+def test_a_config_that_is_no_object_is_refused(config: Any) -> None:
+    assert message_of(config).startswith("The config is no object of fields")
+
+
+# Misspelt keys
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("startdate", "start_date"),
+        ("Start Date", "start_date"),
+        ("start-date", "start_date"),
+        ("startDate", "start_date"),
+        ("refreshtoken", "refresh_token"),
+        ("refesh_token", "refresh_token"),
+        ("end_dat", "end_date"),
+        ("client_ids", "client_id"),
+        ("accountid", "account_id"),
+        ("replicate_finance_data", "replicate_financial_data"),
+        ("API_ENDPOINT", "api_endpoint"),
+    ],
+)
+def test_a_key_that_is_nearly_ours_is_known(key: str, name: str) -> None:
+    assert misspelt([key, *SageConfig.model_fields], SageConfig.model_fields) == {key: name}
+
+
+@pytest.mark.parametrize(
+    "key", ["credentials", "auth_type", "__injected_declarative_manifest", "start", "token", "x" * 5000, "", "\n", "€"]
+)
+def test_keys_of_others_are_none_of_ours(key: str) -> None:
+    assert misspelt([key], SageConfig.model_fields) == {}
+
+
+def test_a_missing_field_is_told_with_the_key_that_was_meant_for_it() -> None:
+    form = a_form_without("start_date") | {"startdate": "2024-01-01", "clientid": "also there"}
+    assert message_of(form) == (
+        "Start Date is missing: fill it in. `startdate` is not a field of this source; it is called `start_date`."
+    )
 
 
 def test_every_wrong_field_is_named_at_once() -> None:

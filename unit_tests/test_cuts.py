@@ -310,3 +310,17 @@ def test_slices_do_not_grow_faster_than_their_limit() -> None:
     after = cutter.propose(2_000)
     assert after.start == before.end + DAY
     assert days_in([after]) <= MOST_TIMES_AS_MANY_DAYS * days_in([before])
+
+
+@pytest.mark.parametrize("rows", [6_000, 10**18])
+@pytest.mark.parametrize("window", [ALL_DATES, Window(dt.date(2020, 1, 1), None)])
+def test_a_list_that_counts_the_same_for_all_dates_is_cut_no_further(rows: int, window: Window) -> None:
+    cutter = Cutter(window, rows, [dt.date(2024, 5, 1)], dt.date(2024, 6, 1))
+    asked, slices = 0, []
+    while cutter.more:
+        proposed = cutter.propose(2_000)
+        asked += 1
+        if cutter.fits(rows, [dt.date(2024, 5, 1)], 2_000):
+            slices.append(proposed)
+        assert asked < 100
+    assert merged(slices) == [window] and len(slices) < 10

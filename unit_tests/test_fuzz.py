@@ -8,17 +8,27 @@ from __future__ import annotations
 
 import argparse
 import base64
+import datetime as dt
 import json
+import logging
 import os
 import socket
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final, cast
 
+import orjson
 import pytest
 import requests
 import requests_mock as mocking
-from airbyte_cdk.models import FailureType
+from airbyte_cdk.models import (
+    AirbyteMessageSerializer,
+    ConfiguredAirbyteCatalog,
+    ConfiguredAirbyteStream,
+    DestinationSyncMode,
+    FailureType,
+    SyncMode,
+)
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from hypothesis import HealthCheck, example, given, settings
@@ -26,15 +36,19 @@ from hypothesis import strategies as st
 
 from source_sage.businesses import covered_by_sign_in
 from source_sage.clock import Clock
-from source_sage.config import BUSINESS_ID, SageConfig
+from source_sage.config import BUSINESS_ID, SAGE_API, SageConfig
 from source_sage.consent import NotTheAnswer, SignIn, code_in, code_in_pasted, exchange, redirect_uri
+from source_sage.records import Records
 from source_sage.redirect import RedirectListener
 from source_sage.rights import Profile
-from source_sage.run import SageEntrypoint, require_files
+from source_sage.rows import UNCONVERTED
+from source_sage.run import SageEntrypoint, as_line
 from source_sage.source import SourceSage
+from source_sage.streams import every_stream
 from source_sage.tokens import SageTokens, can_be_sent
 from source_sage.transport import Answer, Transport
 from unit_tests.form import a_form
+from unit_tests.test_rows import nulls
 
 QUERY_NAMES: Final = st.sampled_from(["code", "state", "error", "x"])
 EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "100"))
@@ -89,32 +103,60 @@ def test_any_form_is_taken_or_refused_in_words_that_quote_nothing(changes: dict[
         assert config.endpoints and config.window and config.business_ids is not None
 
 
+FILES: Final = ("config", "catalog", "state")
+KNOWN: Final = {
+    "streams": ("stream", "sync_mode", "destination_sync_mode", "name", "json_schema"),
+    "state": ("type", "stream", "state", "stream_descriptor", "stream_state", "name", "version", "businesses"),
+}
+NAMES: Final = (*SageConfig.model_fields, "streams", *KNOWN["streams"], *KNOWN["state"], "startdate", "catalog")
+# What is read by the right names is read farther.
+nearly_right = st.recursive(
+    scalars | st.sampled_from(["STREAM", "STATE", "CATALOG", "contacts", "incremental", "append"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=5),
+    max_leaves=12,
+)
+
+
 @fuzz
-@given(st.sampled_from(["config", "catalog", "state"]), bodies("streams", "client_id", "stream", "type"))
-@example("config", DEEP)
-@example("config", b"[]")
-@example("catalog", b"[]")
-@example("catalog", b"{}")
-@example("catalog", b'{"streams": [{"stream": {"name": 1}}]}')
-@example("state", b"7")
-@example("state", b'{"contacts": {}}')
-@example("state", b'[{"type": "LEGACY", "data": {}}]')
+@given(
+    st.sampled_from(FILES),
+    st.sampled_from(["check", "discover", "read"]),
+    nearly_right.map(json.dumps) | bodies("streams", "type"),
+)
+@example("config", "read", DEEP)
+@example("config", "check", b"[]")
+@example("config", "discover", b"7")
+@example("config", "check", json.dumps(a_form(token_expiry_date=5)))
+@example("config", "read", json.dumps(a_form(client_secret=["x"], startdate="2024-01-01")))
+@example("catalog", "read", b"[]")
+@example("catalog", "read", b"{}")
+@example("catalog", "read", b'{"streams": [{"stream": {"name": 1}}]}')
+@example("state", "read", b"7")
+@example("state", "read", b'{"contacts": {}}')
+@example("state", "read", b'[{"type": "LEGACY", "data": {}}]')
 def test_any_file_is_read_or_refused_by_its_name(
-    tmp_path_factory: pytest.TempPathFactory, name: str, body: bytes
+    tmp_path_factory: pytest.TempPathFactory, name: str, command: str, body: bytes | str
 ) -> None:
+    """Through the entry point; Sage is not there."""
     folder = tmp_path_factory.getbasetemp() / "fuzz"
     folder.mkdir(exist_ok=True)
-    files = {"config": json.dumps(a_form()).encode(), "catalog": b'{"streams": []}', "state": b"[]", name: body}
+    catalog = b'{"streams": [{"stream": {"name": "contacts", "json_schema": {}, "supported_sync_modes": []}, '
+    catalog += b'"sync_mode": "full_refresh", "destination_sync_mode": "append"}]}'
+    files = {"config": json.dumps(a_form()).encode(), "catalog": catalog, "state": b"[]"}
+    files[name] = body.encode() if isinstance(body, str) else body
     for one, content in files.items():
         (folder / one).write_bytes(content)
     paths = {one: str(folder / one) for one in files}
-    arguments = argparse.Namespace(command="read", debug=False, **paths)
-    try:
-        require_files(arguments)
-        SageEntrypoint(SourceSage())._catalog_and_state(arguments)
-    except AirbyteTracedException as refusal:
-        assert refusal.failure_type is FailureType.config_error
-        assert f"--{name} " in str(refusal.message)
+    arguments = argparse.Namespace(command=command, debug=False, **paths)
+    with mocking.Mocker() as sage:
+        sage.register_uri(mocking.ANY, mocking.ANY, status_code=403, json=[{"$dataCode": "Nobody", "$message": "No."}])
+        try:
+            said = b"".join(SageEntrypoint(SourceSage(Hasty())).lines(arguments)).decode()
+        except AirbyteTracedException as refusal:
+            assert refusal.failure_type is FailureType.config_error
+            said = str(refusal.message)
+            assert sage.called or said.isprintable()
+    assert "nobody foresaw" not in said and "Something went wrong" not in said and CANARY not in said
 
 
 @fuzz
@@ -210,7 +252,7 @@ def test_any_answer_to_a_renewal_is_tokens_or_a_failure(status: int, body: bytes
 @example('{"exp": 1e400, "iat": -1e400}', "9999-12-31T23:59:59-23:59")
 def test_any_token_can_be_typed(claims: str, date: str) -> None:
     payload = base64.urlsafe_b64encode(claims.encode("utf-8", "replace")).decode().rstrip("=")
-    form = a_form(access_token=f"a.{payload}.c", refresh_token=f"a.{payload}.c", token_expiry_date=date)
+    form = a_form(access_token=f"e30.{payload}.e30", refresh_token=f"e30.{payload}.e30", token_expiry_date=date)
     SageTokens(form, TOKEN_ADDRESS, reading=True, clock=Hasty()).token_has_expired()
     SageTokens(a_form(access_token=claims), TOKEN_ADDRESS, reading=True, clock=Hasty())
 
@@ -236,3 +278,98 @@ def test_any_list_of_businesses_gives_ids_and_names_that_do_no_harm(items: list[
 def test_any_details_of_a_business_can_be_read(details: dict[str, Any], part: dict[str, Any]) -> None:
     for one in (details, {"subscriptions": [part], "country": part, "user_permissions": [part]}):
         assert str(Profile.of(one)).isprintable()
+
+
+# What lists and reports answer
+
+BUSINESS: Final = "0d40342d0287cd6b13555c54afca6c90"
+STREAMS: Final = every_stream()
+READ: Final = sorted(name for name, facts in STREAMS.items() if name in facts.lists and name != "businesses")
+REQUESTS_AT_MOST: Final = 2_000
+ENVELOPE: Final = ("$items", "$total", "$page", "$next", "$itemsPerPage", "id", "trial_balance", "ledger_accounts")
+
+
+def field_names(name: str) -> st.SearchStrategy[str]:
+    return st.sampled_from([*sorted(STREAMS[name].schema_["properties"]), "unknown"])
+
+
+def records_of(name: str) -> st.SearchStrategy[Any]:
+    """Records with the stream's own fields, and with other things in them; now and then no record."""
+    fields = st.dictionaries(field_names(name), anything, max_size=6)
+    keyed = st.tuples(fields, st.sampled_from("abc") | st.integers(1, 3)).map(lambda one: {**one[0], "id": one[1]})
+    return keyed | keyed | fields | anything
+
+
+def read(name: str, answer: bytes) -> tuple[list[dict[str, Any]], int]:
+    """What a whole read says of one list, and the lines of it, while Sage always answers the same; and the requests."""
+    names = [name, *(one for one, facts in STREAMS.items() if name in facts.parents)]
+    catalog = ConfiguredAirbyteCatalog(
+        streams=[
+            ConfiguredAirbyteStream(STREAMS[one].as_airbyte_stream(), SyncMode.full_refresh, DestinationSyncMode.append)
+            for one in names
+        ]
+    )
+    form = a_form(include_historical_data=True, num_workers=2, start_date=dt.date.today().isoformat())
+    with mocking.Mocker() as sage:
+        sage.get(mocking.ANY, content=answer, headers={"X-Business": BUSINESS})
+        sage.get(f"{SAGE_API}/businesses", json={"$items": [{"id": BUSINESS}], "$total": 1})
+        sage.get(f"{SAGE_API}/businesses/{BUSINESS}", json={"id": BUSINESS})
+        said: list[dict[str, Any]] = []
+        try:
+            for one in SourceSage(Hasty()).read_pages(logging.getLogger(), form, catalog):
+                lines = one.lines if isinstance(one, Records) else orjson.dumps(AirbyteMessageSerializer.dump(one))
+                said.extend(map(orjson.loads, lines.splitlines()))
+        except AirbyteTracedException as failure:
+            said.append(orjson.loads(as_line(failure)))
+        return said, len(sage.request_history)
+
+
+def require_a_plain_end(said: list[dict[str, Any]], requests_made: int) -> None:
+    texts = [one["trace"]["error"]["message"] for one in said if one["type"] == "TRACE" and "error" in one["trace"]]
+    assert not [text for text in texts if "nobody foresaw" in text or "Something went wrong" in text or CANARY in text]
+    assert requests_made < REQUESTS_AT_MOST
+    ends = [one["trace"]["stream_status"]["status"] for one in said if "stream_status" in one.get("trace", {})]
+    assert ends[-1] in ("COMPLETE", "INCOMPLETE")
+
+
+@fuzz
+@given(st.sampled_from(READ), bodies(*ENVELOPE))
+@example("trial_balance", b'{"trial_balance": "x"}')
+@example("contacts", b'{"$items": [], "$total": 1000000000000000000}')
+@example("stock_movements", b'{"$items": [], "$total": 18446744073709551615}')
+@example("exchange_rates", b'{"$items": [{"currency": {"id": {"a": 1}}, "$path": 5}]}')
+def test_any_answer_of_any_list_ends_it_plainly(name: str, body: bytes) -> None:
+    require_a_plain_end(*read(name, body))
+
+
+@fuzz
+@given(st.sampled_from(READ).flatmap(lambda name: st.tuples(st.just(name), st.lists(records_of(name), max_size=4))))
+@example(("contacts", [{"id": "a", "statement_run": {"id": "x"}, "last_paid": "05/01/2022"}]))
+@example(("sales_invoices", [{"id": "a", "invoice_lines": {"not": "a list"}}]))
+@example(("sales_invoices", [{"id": "a", "invoice_lines": ["x", {"quantity": "y", "unconverted_values": 5}]}]))
+def test_nothing_of_any_record_is_lost(case: tuple[str, list[Any]]) -> None:
+    name, items = case
+    is_list = not STREAMS[name].class_name.endswith(("SettingsReading", "TrialBalanceReading"))
+    answer: Any = {"$items": items, "$total": len(items), "$page": 1, "$next": None} if is_list else {"record": items}
+    # What no JSON can hold comes as text.
+    sent = json.loads(json.dumps(answer), parse_constant=str)
+    said, requests_made = read(name, json.dumps(answer).encode())
+    require_a_plain_end(said, requests_made)
+    rows = {
+        one["record"]["data"].get("id"): one["record"]["data"]
+        for one in said
+        if one["type"] == "RECORD" and one["record"]["stream"] == name
+    }
+    assert CANARY not in json.dumps([one for one in said if one["type"] == "LOG"])
+    if not is_list or STREAMS[name].primary_key[-1] != "id":
+        return
+    first: dict[str, Any] = {}
+    for item in sent["$items"]:
+        if isinstance(item, dict) and type(item.get("id")) in (str, int) and item["id"] != "":
+            first.setdefault(str(item["id"]), item)
+    assert rows.keys() == first.keys()
+    for key, item in first.items():
+        kept = rows[key].get(UNCONVERTED) or {}
+        # Sage's own field under our name is kept inside ours.
+        own = {name: value for name, value in item.items() if name != UNCONVERTED}
+        assert [place for place in nulls(own, rows[key], "") if place not in kept] == []

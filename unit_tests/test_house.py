@@ -49,7 +49,22 @@ def test_only_these_modules_send_requests_or_listen() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["cuts", "keys", "leaving", "limits", "lines", "outcome", "pages", "rights", "rows", "slices", "starts"]
+    "module",
+    [
+        "cuts",
+        "keys",
+        "leaving",
+        "limits",
+        "lines",
+        "outcome",
+        "page_sizes",
+        "pages",
+        "parts",
+        "rights",
+        "rows",
+        "slices",
+        "starts",
+    ],
 )
 def test_what_decides_knows_no_sockets_and_no_threads(module: str) -> None:
     kept_out = {"requests", "socket", "threading", "queue", "concurrent.futures", "source_sage.transport"}

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_sage.lines import ALL_LINES, lines_of
+from source_sage.rows import UNCONVERTED
 from source_sage.streams import every_stream
 
 STREAMS = every_stream()
@@ -100,6 +101,45 @@ def test_no_line_hides_another(ids: list[Any]) -> None:
     rows = invoice_lines({**INVOICE, "invoice_lines": [{"id": one} for one in ids]}, emitted_before=False)
     assert len({row["id"] for row in rows}) == len(ids)
     assert ALL_LINES not in {row["id"] for row in rows}
+
+
+# What did not fit
+
+
+def test_each_line_keeps_what_did_not_fit_of_it_and_of_what_it_carries() -> None:
+    odd = {
+        "date": "05/01/2022",
+        "notes": {"not": "carried"},
+        "contact.id": ["x"],
+        "invoice_lines[1].net_amount": "five",
+        "invoice_lines[1].status": 7,
+        "invoice_lines[1].tax[0].rate": "high",
+        "invoice_lines[12].net_amount": "of no line",
+    }
+    lines = [{"id": "1"}, {"id": "2", "net_amount": None, "status": None}, None]
+    first, second = invoice_lines({**INVOICE, "invoice_lines": lines, UNCONVERTED: odd})
+    carried = {"date": "05/01/2022", "contact.id": ["x"]}
+    assert first[UNCONVERTED] == carried
+    assert second[UNCONVERTED] == {**carried, "net_amount": "five", "line_status": 7, "tax[0].rate": "high"}
+
+
+def test_what_is_no_line_is_kept_in_a_line_known_by_its_position() -> None:
+    odd = {"invoice_lines[1]": "odd"}
+    _, row = invoice_lines({**INVOICE, "invoice_lines": [{"id": "1"}, None, None], UNCONVERTED: odd})
+    assert row == {**HEAD, "id": "#2", UNCONVERTED: odd}
+
+
+@pytest.mark.parametrize("emitted_before", [True, False])
+def test_what_came_in_place_of_all_lines_is_kept_in_the_row_of_all_lines(emitted_before: bool) -> None:
+    odd = {"invoice_lines": {"1": "odd"}, "date": "05/01/2022"}
+    parent = {**INVOICE, "invoice_lines": None, UNCONVERTED: odd}
+    (row,) = invoice_lines(parent, emitted_before=emitted_before)
+    assert row == {**HEAD, "id": ALL_LINES, "is_deleted": True, "deleted_at": INVOICE["updated_at"], UNCONVERTED: odd}
+
+
+def test_a_field_of_a_line_under_our_name_does_not_pass_for_ours() -> None:
+    (row,) = invoice_lines({**INVOICE, "invoice_lines": [{"id": "1", UNCONVERTED: "x"}]})
+    assert row == {**HEAD, "id": "1", f"line_{UNCONVERTED}": "x"}
 
 
 def test_an_allocation_names_the_stream_that_it_is_of() -> None:

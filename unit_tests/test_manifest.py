@@ -1,5 +1,6 @@
 import importlib
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -11,11 +12,13 @@ from airbyte_cdk.sources.declarative.concurrent_declarative_source import (
 )
 from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
 from airbyte_cdk.sources.streams.http.error_handlers.response_models import ErrorResolution
+from airbyte_cdk.utils.yaml_loader import safe_load_yaml
+from pydantic import ValidationError
 
 from source_sage.bodies import data_code
 from source_sage.config import SageConfig
 from source_sage.source import error_handler
-from source_sage.streams import PACKAGE, StreamFacts, manifest, streams_of
+from source_sage.streams import PACKAGE, StreamFacts, _facts, manifest, streams_of
 from source_sage.transport import seen
 from unit_tests.form import a_form
 
@@ -132,16 +135,6 @@ def entries() -> Iterator[dict[str, Any]]:
         yield from entry["streams"] if entry["type"] == "ConditionalStreams" else [entry]
 
 
-def as_written(component: Any) -> Any:
-    """A component without the parameters that its stream handed down to it."""
-    if isinstance(component, list):
-        return [as_written(one) for one in component]
-    if not isinstance(component, dict):
-        return component
-    handed_down = component.get("$parameters", {}).keys() | {"$parameters"}
-    return {name: as_written(value) for name, value in component.items() if name not in handed_down}
-
-
 # The manifest as a whole
 
 
@@ -154,17 +147,52 @@ def test_no_two_streams_share_a_name() -> None:
     assert sorted(names) == sorted(set(names))
 
 
-@pytest.mark.parametrize("part", ["requester", "paginator"])
-def test_every_stream_asks_and_pages_by_the_one_shared_definition(part: str) -> None:
-    shared = manifest()["definitions"][part]
-    others = [entry["retriever"]["name"] for entry in entries() if as_written(entry["retriever"][part]) != shared]
-    assert others == []
+# What the manifest holds beside the facts of streams: what `source` reads, and what the CDK's schema wants.
+KEYS: Final = {
+    "manifest": {"type", "version", "check", "definitions", "streams", "spec"},
+    "group": {"type", "condition", "streams"},
+    "stream": {"type", "primary_key", "retriever"},
+    "filter": {"type", "http_codes", "predicate", "action", "failure_type", "error_message"},
+}
 
 
-def test_every_stream_handles_errors_by_the_one_shared_table() -> None:
-    table = manifest()["definitions"]["error_handler"]
-    handlers = {entry["retriever"]["name"]: entry["retriever"]["requester"]["error_handler"] for entry in entries()}
-    assert [name for name, handler in handlers.items() if as_written(handler) != table] == []
+def test_the_manifest_holds_what_is_read_and_nothing_else() -> None:
+    raw = safe_load_yaml((PACKAGE / "manifest.yaml").read_text("utf-8"))
+    groups = [entry for entry in manifest()["streams"] if entry["type"] == "ConditionalStreams"]
+    handler = manifest()["definitions"]["error_handler"]
+    streams = [{**entry, **dict.fromkeys(entry.get("$parameters", {}))} for entry in entries()]
+    handed_down = {name for entry in entries() for name in entry.get("$parameters", {})} | {"$parameters"}
+    told = {
+        "manifest": set(raw),
+        "group": {name for entry in groups for name in entry},
+        "stream": {name for entry in streams for name in entry} - handed_down,
+        "filter": {name for one in handler["response_filters"] for name in one},
+    }
+    assert told == KEYS, "source_sage/manifest.yaml: a key that nobody reads, or one that is not here"
+    assert set(handler) == {"type", "response_filters"}
+    facts = {name for entry in entries() for name in entry["retriever"]} - {"type", "$parameters"}
+    assert facts <= StreamFacts.model_fields.keys(), "source_sage/manifest.yaml: a fact that nobody reads"
+    assert StreamFacts.model_fields.keys() - facts == {"primary_key"}, "a fact that no stream has"
+
+
+def test_every_definition_is_used() -> None:
+    text = (PACKAGE / "manifest.yaml").read_text("utf-8")
+    unused = [name for name in manifest()["definitions"] if f'"#/definitions/{name}' not in text]
+    assert unused == ["error_handler"], "source_sage/manifest.yaml: error_handler is what `source` reads"
+
+
+@pytest.mark.parametrize("fact", StreamFacts.model_fields)
+def test_every_fact_is_explained_and_read(fact: str) -> None:
+    head = (PACKAGE / "manifest.yaml").read_text("utf-8").partition("version:")[0]
+    assert re.search(rf"^#   {fact} ", head, re.MULTILINE), f"source_sage/manifest.yaml, its head: explain {fact}"
+    read = [one for one in PACKAGE.rglob("*.py") if re.search(rf"\.{fact}\b", one.read_text("utf-8"))]
+    assert read, f"nobody reads {fact}"
+
+
+def test_a_fact_that_is_none_is_refused() -> None:
+    odd = {"retriever": {"type": "x", "name": "x", "class_name": "x", "page_size": 1, "tombstone": True}}
+    with pytest.raises(ValidationError, match="tombstone"):
+        _facts({**odd, "primary_key": ["business_id"]})
 
 
 LINES: Final = {name: facts for name, facts in STREAMS.items() if facts.parents}
@@ -174,6 +202,16 @@ LINES: Final = {name: facts for name, facts in STREAMS.items() if facts.parents}
 def test_every_stream_is_read_by_a_class_that_exists(name: str) -> None:
     module, _, class_name = STREAMS[name].class_name.rpartition(".")
     assert callable(getattr(importlib.import_module(module), class_name).run)
+
+
+def test_a_list_is_read_as_it_can_be_asked() -> None:
+    lists = {name: facts for name, facts in STREAMS.items() if not (facts.parents or facts.fed_by_others)}
+    classes = {name: facts.class_name.rpartition(".")[2] for name, facts in lists.items()}
+    assert {name for name, one in classes.items() if one == "ChangingReading"} == {
+        name for name, facts in lists.items() if facts.changes
+    }
+    assert {name for name, one in classes.items() if one == "MovementsReading"} == {"stock_movements"}
+    assert {name for name, facts in lists.items() if facts.by_date} == {"stock_movements"}
 
 
 def test_a_page_is_as_large_as_sage_gives() -> None:
@@ -189,7 +227,10 @@ def test_only_the_business_itself_is_read_from_an_address_of_its_own() -> None:
 
 
 def test_all_groups_are_read_unless_switched_off() -> None:
-    assert sorted(names_with()) == sorted(ALWAYS | FINANCIAL | INVENTORY | CUSTOMER)
+    listed = ALWAYS | FINANCIAL | INVENTORY | CUSTOMER
+    for name in sorted(set(names_with()) ^ listed):
+        what = "take it out of" if name in listed else "write it into"
+        pytest.fail(f'unit_tests/test_manifest.py: "{name}", {what} ALWAYS, FINANCIAL, INVENTORY or CUSTOMER')
 
 
 @pytest.mark.parametrize(
@@ -201,7 +242,10 @@ def test_all_groups_are_read_unless_switched_off() -> None:
     ],
 )
 def test_a_toggle_that_is_off_takes_away_exactly_its_group(toggle: str, group: set[str]) -> None:
-    assert set(names_with()) - set(names_with(**{toggle: False})) == group
+    found = set(names_with()) - set(names_with(**{toggle: False}))
+    assert found == group, (
+        f"unit_tests/test_manifest.py: the set of {toggle} and the manifest differ by {found ^ group}"
+    )
 
 
 def test_what_several_groups_need_stays_with_all_toggles_off() -> None:
@@ -218,7 +262,7 @@ def test_historical_data_changes_no_stream() -> None:
 
 def test_every_stream_has_a_schema_file_and_every_schema_file_a_stream() -> None:
     files = {path.stem for path in (PACKAGE / "schemas").iterdir()}
-    assert files == set(STREAMS)
+    assert files == set(STREAMS), "run `make docs`, which makes the schemas of docs/sage-lists.json"
 
 
 @pytest.mark.parametrize("name", STREAMS)

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from source_sage import pace, reading, sync, tokens, transport
+from source_sage import pace, paging, sync, tokens, transport
 from source_sage.config import SageConfig
 from source_sage.streams import streams_of
 from unit_tests.form import a_form
@@ -71,8 +71,8 @@ def test_the_longest_silence_is_counted_in() -> None:
 
     # While an incremental stream is read, a state leaves before that (integration_tests/test_silence.py).
     size, hanging_page = 200, 0.0
-    while size // 2 >= reading.SMALLEST_PAGE:
-        hanging_page += until_given_up(reading.TRIES_BEFORE_SHRINKING)
+    while size // 2 >= paging.SMALLEST_PAGE:
+        hanging_page += until_given_up(paging.TRIES_BEFORE_SHRINKING)
         size //= 2
     hanging_page += until_given_up(transport.TRIES)
     refused = 2 * pace.LONGEST_OBEYED_SECONDS

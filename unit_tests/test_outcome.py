@@ -73,7 +73,7 @@ def test_no_failures_make_no_failure() -> None:
 
 def test_each_reason_is_told_once_and_the_rest_is_said_to_be_safe() -> None:
     closed = config_error("Shop is closed.")
-    failures = [("contacts", SHOP, closed), ("journals", SHOP, closed), ("contacts", FARM, config_error("No role."))]
+    failures = [("contacts", closed), ("journals", closed), ("contacts", config_error("No role."))]
     failure = sync_failure(3, failures, read=True)
     assert failure is not None
     assert failure.message == (
@@ -83,7 +83,7 @@ def test_each_reason_is_told_once_and_the_rest_is_said_to_be_safe() -> None:
 
 
 def test_very_many_streams_and_reasons_are_cut_short() -> None:
-    failures = [(f"stream_{one}", SHOP, config_error(f"Reason {one}.")) for one in range(30)]
+    failures = [(f"stream_{one}", config_error(f"Reason {one}.")) for one in range(30)]
     failure = sync_failure(30, failures, read=False)
     assert failure is not None
     message = str(failure.message)
@@ -104,6 +104,6 @@ def test_very_many_streams_and_reasons_are_cut_short() -> None:
     ],
 )
 def test_the_platform_may_try_again_if_anything_may_pass_by_itself(makers: list[object], worst: FailureType) -> None:
-    failures = [("contacts", SHOP, make("It broke.")) for make in makers]  # type: ignore[operator]
+    failures = [("contacts", make("It broke.")) for make in makers]  # type: ignore[operator]
     failure = sync_failure(1, failures, read=False)
     assert failure is not None and failure.failure_type is worst

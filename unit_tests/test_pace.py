@@ -194,7 +194,7 @@ def test_if_it_is_refused_as_well_everybody_waits_and_that_is_told(
     answered(pace.request(Tally()))
     assert clock.slept == 30.0
     assert [record.getMessage() for record in caplog.records] == [
-        "Sage asks for fewer requests (429); all requests wait 30.0 s."
+        "Fewer requests are asked for (429); all requests wait 30.0 s."
     ]
 
 

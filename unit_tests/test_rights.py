@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration_tests.sandbox.facts import resources
+from integration_tests.sandbox.wire.facts import resources
 from source_sage.rights import PLANS, SOLD_IN, Profile, Subscription, refusals
 from source_sage.streams import every_stream
 

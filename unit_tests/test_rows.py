@@ -1,14 +1,16 @@
 import json
 import logging
+import math
 from decimal import Decimal
 from typing import Any, Final
 
+import jsonschema
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_sage.rows import RowShaper, currency_of
+from source_sage.rows import UNCONVERTED, RowShaper, currency_of
 
 BUSINESS: Final = "b1"
 REFERENCE: Final = {
@@ -168,6 +170,13 @@ def test_a_whole_number_of_any_size_can_be_written_out() -> None:
 
 
 @pytest.mark.parametrize("field", ["amount", "count"])
+@pytest.mark.parametrize("text", ["9" * 5000, "-" + "9" * 400, "1e400"])
+def test_a_number_that_no_double_holds_is_kept_as_it_came(field: str, text: str) -> None:
+    row = shaped(**{field: text})
+    assert (row[field], row[UNCONVERTED]) == (None, {field: text})
+
+
+@pytest.mark.parametrize("field", ["amount", "count"])
 def test_an_absurdly_large_number_does_not_stop_the_page(field: str) -> None:
     rows = RowShaper("things", SCHEMA).shape([{field: "1e9999"}, {field: "1"}], BUSINESS)
     assert exact(on_the_wire(rows))[1][field] == 1
@@ -179,9 +188,19 @@ def test_a_truth_value_or_its_text_becomes_a_truth_value(value: Any, truth: bool
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [("Acme", "Acme"), ("", ""), (" 1 ", " 1 "), (4711, "4711"), (-1.5, "-1.5")]
+    ("value", "text"),
+    [
+        ("Acme", "Acme"),
+        ("", ""),
+        (" 1 ", " 1 "),
+        (4711, "4711"),
+        (-1.5, "-1.5"),
+        (True, "true"),
+        (["Jane", 5, None], '["Jane",5,null]'),
+        ({"first": 'J"ane', "$path": "/x", "links": [], "deep": [{}, []]}, '{"first":"J\\"ane","deep":[{},[]]}'),
+    ],
 )
-def test_a_text_stays_and_a_number_in_its_place_is_written_out(value: Any, text: str) -> None:
+def test_a_text_stays_and_anything_in_its_place_is_written_out(value: Any, text: str) -> None:
     assert shaped(name=value)["name"] == text
 
 
@@ -268,10 +287,11 @@ MISFITS: Final = [
     ("active", 1),
     ("active", "perhaps"),
     ("active", {}),
-    ("name", True),
-    ("name", ["Jane Doe"]),
-    ("name", {"first": "Jane"}),
     ("date", "13/05/2024"),
+    ("date", "05/01/2022"),
+    ("date", "05-01-2022"),
+    ("date", "01.05.22"),
+    ("updated_at", "05/01/2022 10:00"),
     ("date", "2024-13-01"),
     ("date", "2024-02-30"),
     ("date", 20240513),
@@ -293,9 +313,12 @@ def test_a_value_that_does_not_fit_becomes_null_with_one_warning(
     field: str, value: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     rows = RowShaper("things", SCHEMA).shape([{field: value}, {field: value}], BUSINESS)
+    kept = str(value) if isinstance(value, float) and not math.isfinite(value) else value
     assert [row[field] for row in rows] == [None, None]
+    assert [row[UNCONVERTED] for row in rows] == [{field: kept}, {field: kept}]
     assert told(caplog) == [
-        f"things.{field}: a value does not fit the declared type and became null; said once per sync."
+        f"things.{field}: a value does not fit the declared type and became null; "
+        "it is kept in unconverted_values, said once per sync."
     ]
 
 
@@ -306,7 +329,89 @@ def test_a_misfit_leaves_its_neighbours_alone() -> None:
         "name": "Acme",
         "count": 3,
         "business_id": BUSINESS,
+        "unconverted_values": {"amount": "rubbish"},
     }
+
+
+def test_every_value_is_kept_under_the_place_where_it_stood() -> None:
+    row = shaped(
+        date="05/01/2022",
+        rates=["1", "one", None, {"two": 2}],
+        lines=[{"quantity": "1"}, "odd", {"quantity": "a", "ledger_account": ["b"], "new": 1}, None],
+        contact={"id": "c", "$path": "/c"},
+    )
+    assert row[UNCONVERTED] == {
+        "date": "05/01/2022",
+        "rates[1]": "one",
+        "rates[3]": {"two": 2},
+        "lines[1]": "odd",
+        "lines[2].quantity": "a",
+        "lines[2].ledger_account": ["b"],
+    }
+    assert row["lines"] == [{"quantity": 1}, None, {"quantity": None, "ledger_account": None, "new": 1}, None]
+
+
+def test_lists_in_lists_name_both_positions() -> None:
+    inner = {"type": ["null", "array"], "items": {"type": ["null", "number"]}}
+    schema = {"properties": {"grid": {"type": ["null", "array"], "items": inner}}}
+    [row] = RowShaper("things", schema).shape([{"grid": [["1"], "x", ["2", "y", "z"]]}], BUSINESS)
+    assert row[UNCONVERTED] == {"grid[1]": "x", "grid[2][1]": "y", "grid[2][2]": "z"}
+
+
+def test_what_is_kept_of_one_row_is_not_in_the_next() -> None:
+    rows = RowShaper("things", SCHEMA).shape([{"amount": "x"}, {"amount": "1"}, {"lines": 5}], BUSINESS)
+    assert [row.get(UNCONVERTED) for row in rows] == [{"amount": "x"}, None, {"lines": 5}]
+
+
+def test_what_is_kept_has_no_dollar_names_and_no_links() -> None:
+    assert shaped(amount={"value": 1, "$path": "/x", "links": []})[UNCONVERTED] == {"amount": {"value": 1}}
+
+
+@pytest.mark.parametrize("levels", [90, 120, 900])
+def test_what_is_nested_too_deep_is_kept_as_text(levels: int) -> None:
+    value: Any = 5
+    for level in range(levels):
+        value = {"x": value, "$p": 1} if level % 2 else [value]
+    row = shaped(invented=value, amount=value)
+    for one in (row["invented"] or row[UNCONVERTED]["invented"], row[UNCONVERTED]["amount"]):
+        as_text = one if isinstance(one, str) else on_the_wire(one)
+        assert as_text == '{"x":[' * (levels // 2) + "5" + "]}" * (levels // 2)
+    orjson.dumps(row)
+
+
+def test_a_field_of_sages_under_our_name_does_not_pass_for_ours() -> None:
+    assert shaped(unconverted_values="x")[UNCONVERTED] == {UNCONVERTED: "x"}
+    assert shaped(unconverted_values={"amount": "x"})[UNCONVERTED] == {UNCONVERTED: {"amount": "x"}}
+    assert UNCONVERTED not in shaped(business_id=BUSINESS)
+
+
+ANYTHING: Final = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["id", "quantity", "x"]), inner),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted({*SCHEMA["properties"], "invented"} - {"id"})), ANYTHING))
+def test_nothing_that_sage_sends_is_lost(record: dict[str, Any]) -> None:
+    row = shaped(**record)
+    kept = row.get(UNCONVERTED) or {}
+    jsonschema.validate({"id": "1", **json.loads(on_the_wire(row))}, SCHEMA)
+    assert all(place in kept for place in nulls(record, row, ""))
+
+
+def nulls(sent: Any, row: Any, place: str) -> list[str]:
+    """The places where something was sent and null left."""
+    if row is None:
+        return [] if sent is None or sent == "" else [place]
+    if isinstance(sent, dict) and isinstance(row, dict):
+        return [
+            one for name, value in sent.items() for one in nulls(value, row[name], f"{place}.{name}" if place else name)
+        ]
+    if isinstance(sent, list) and isinstance(row, list):
+        assert len(sent) == len(row)
+        return [one for at, value in enumerate(sent) for one in nulls(value, row[at], f"{place}[{at}]")]
+    return []
 
 
 def test_each_field_that_does_not_fit_has_a_warning_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
@@ -409,7 +514,10 @@ def test_an_undeclared_field_loses_its_dollar_names_and_links() -> None:
 
 def test_every_row_carries_its_business() -> None:
     rows = RowShaper("things", SCHEMA).shape([{"id": "1"}, {"id": "2", "business_id": "another"}], BUSINESS)
-    assert rows == [{"id": "1", "business_id": BUSINESS}, {"id": "2", "business_id": BUSINESS}]
+    assert rows == [
+        {"id": "1", "business_id": BUSINESS},
+        {"id": "2", "business_id": BUSINESS, "unconverted_values": {"business_id": "another"}},
+    ]
 
 
 def test_a_field_that_sage_left_out_stays_out() -> None:
@@ -440,6 +548,7 @@ def test_the_record_that_came_is_not_changed() -> None:
         ({"currency": None, "$path": "/exchange_rates/AUD"}, "AUD"),
         ({"currency": {"id": None}, "$path": "/exchange_rates/AUD"}, "AUD"),
         ({"currency": "AUD", "$path": "/exchange_rates/USD"}, "USD"),
+        ({"currency": {"id": {"a": 1}}, "$path": ["/exchange_rates/USD"]}, None),
         ({"currency": {}, "$path": None}, None),
         ({"$path": "/exchange_rates/"}, None),
         ({}, None),

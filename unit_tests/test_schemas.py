@@ -5,7 +5,9 @@ from typing import Any, Final
 import pytest
 from jsonschema import Draft7Validator
 
+from scripts import make_rights, make_schemas
 from source_sage.config import SageConfig
+from source_sage.rows import UNCONVERTED
 from source_sage.streams import PACKAGE, streams_of
 from unit_tests.form import a_form
 
@@ -105,6 +107,28 @@ def is_scalar(field: dict[str, Any]) -> bool:
     return not kinds(field) & {"object", "array"}
 
 
+def test_what_is_made_is_up_to_date() -> None:
+    made = make_schemas.make_schemas() | make_rights.documents()
+    old = [path.name for path, text in made.items() if not path.exists() or path.read_text("utf-8") != text]
+    assert old == [], "run `make docs`"
+
+
+def test_a_list_that_nobody_described_is_asked_for_by_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = STREAMS["contacts"].model_copy(update={"name": "gadgets"})
+    monkeypatch.setattr(make_schemas, "every_stream", lambda: {"gadgets": odd})
+    with pytest.raises(make_schemas.InputError, match=r'what Sage says of "gadgets" into docs/sage-lists\.json'):
+        make_schemas.make_schemas()
+
+
+def test_a_field_without_a_description_is_asked_for_by_file_and_line() -> None:
+    builder = make_schemas.SchemaBuilder({}, {"id": "The id."})
+    builder.build("gadgets", "gadgets", {"id": "s", "colour": "s"}, ["id"])
+    with pytest.raises(
+        make_schemas.InputError, match=r'scripts/field_descriptions\.json(.|\n)*"gadgets.colour": "...",'
+    ):
+        builder.check_descriptions()
+
+
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_every_schema_is_valid_draft_07(name: str) -> None:
     assert SCHEMAS[name]["$schema"] == "http://json-schema.org/draft-07/schema#"
@@ -114,6 +138,12 @@ def test_every_schema_is_valid_draft_07(name: str) -> None:
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_every_row_names_its_business(name: str) -> None:
     assert SCHEMAS[name]["properties"]["business_id"]["type"] == "string"
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_stream_has_the_same_field_for_what_does_not_fit(name: str) -> None:
+    assert SCHEMAS[name]["properties"][UNCONVERTED] == SCHEMAS["countries"]["properties"][UNCONVERTED]
+    assert kinds(SCHEMAS[name]["properties"][UNCONVERTED]) == {"null", "object"}
 
 
 def test_every_object_at_every_depth_may_hold_more_fields() -> None:
@@ -152,8 +182,10 @@ def test_every_moment_has_its_format_and_its_zone() -> None:
 
 def test_every_date_has_its_format() -> None:
     dates = {path: field.get("format") for path, field in FIELDS if path[-1].split("_")[-1] == "date"}
-    assert {path for path, declared in dates.items() if declared is None} == NO_DATES
-    assert {path for path, declared in dates.items() if declared == "date-time"} == MOMENTS_NAMED_DATE
+    where = "unit_tests/test_schemas.py: a date has type d in docs/sage-lists.json; else write it into"
+    assert {path for path, declared in dates.items() if declared is None} == NO_DATES, f"{where} NO_DATES"
+    moments = {path for path, declared in dates.items() if declared == "date-time"}
+    assert moments == MOMENTS_NAMED_DATE, f"{where} MOMENTS_NAMED_DATE"
     assert set(dates.values()) == {None, "date", "date-time"}
 
 
@@ -166,7 +198,8 @@ def test_every_date_time_is_one_with_a_zone_and_no_other_format_is_used() -> Non
 def test_every_amount_rate_and_quantity_is_a_number() -> None:
     amounts = [(path, field) for path, field in FIELDS if path[-1].split("_")[-1] in AMOUNT_WORDS and is_scalar(field)]
     assert len(amounts) > 100
-    assert {path for path, field in amounts if "number" not in kinds(field)} == NO_AMOUNTS
+    odd = {path for path, field in amounts if "number" not in kinds(field)}
+    assert odd == NO_AMOUNTS, "an amount has type n in docs/sage-lists.json; else write it into NO_AMOUNTS here"
 
 
 def test_every_scalar_total_is_a_number() -> None:
@@ -176,7 +209,8 @@ def test_every_scalar_total_is_a_number() -> None:
 
 
 def test_only_true_counters_are_integers() -> None:
-    assert {path[-1] for path, field in FIELDS if "integer" in kinds(field)} == COUNTERS
+    counters = {path[-1] for path, field in FIELDS if "integer" in kinds(field)}
+    assert counters == COUNTERS, "only what counts has type i in docs/sage-lists.json; write it into COUNTERS here"
 
 
 def test_the_only_id_that_is_an_integer_is_that_of_an_analysis_type_level() -> None:

@@ -130,7 +130,7 @@ OPERATIONS: Final = ("create", "create late", "delete", "delete", "edit", "renam
 
 @dataclass
 class Reading:
-    """A slice of it, read and proven as `reading` does it; what happens at Sage in between is left to chance.
+    """A slice of it, read and proven as `proofs` does it; what happens at Sage in between is left to chance.
 
     Attributes:
         most: so many things happen at most.
@@ -338,6 +338,28 @@ def test_a_deletion_that_was_told_before_is_of_a_row_that_was_restored() -> None
     assert again.note_deleted([("a", BEGAN + 1)], told) != told and again.unsure == 1
 
 
+def test_what_was_changed_between_the_questions_may_be_all_that_seems_to_be_missed() -> None:
+    nothing, whole, without_f = Touched(), answered(("abc", 5), ("de", 5)), answered(("abc", 6), ("de", 6))
+    later = [change("b")]
+    assert (whole.missed(5, nothing, later), whole.unclear(nothing, later)) == (1, 1)
+    assert (without_f.missed(6, nothing, later), without_f.unclear(nothing, later)) == (2, 1), "one is missed for sure"
+    assert without_f.unclear(touched_by(change("b")), later) == 0, "it was told before"
+    deleted = Touched()
+    told = deleted.note_deleted([("a", BEGAN), ("z", BEGAN)], frozenset())
+    assert whole.unclear(deleted, []) == 1, "a may have been deleted after it was counted"
+    deleted.note_deleted([("a", BEGAN), ("z", BEGAN)], told)
+    assert whole.unclear(deleted, []) == deleted.unsure == 0
+
+
+def test_what_was_changed_elsewhere_makes_nothing_unclear() -> None:
+    days = Window(FIRST_DAY, FIRST_DAY + dt.timedelta(5))
+    slice_ = Slice({}, days, days, PAGE)
+    slice_.see({hash_of("a")}, {hash_of("a")}, ())
+    assert slice_.unclear(Touched(), [change("z", day=9)]) == 0
+    assert slice_.unclear(Touched(), [change("z", day=5)]) == 1, "it may have entered"
+    assert slice_.unclear(Touched(), [change("a", day=9)]) == 1, "it may have left"
+
+
 # Single slices.
 
 
@@ -446,3 +468,11 @@ def test_deletions_without_a_time_are_never_known_to_be_old() -> None:
         touched = touched_by(change("a"))
         told = touched.note_deleted([("a", None)], told)
         assert touched.unsure == 1
+
+
+def test_a_row_that_was_told_as_deleted_before_is_not_unclear_again() -> None:
+    slice_, told = answered(("abc", 5), ("de", 5)), frozenset[int]()
+    for unclear in (1, 0, 0):
+        touched = Touched()
+        told = touched.note_deleted([("a", None)], told)
+        assert slice_.unclear(touched, []) == unclear

@@ -287,7 +287,6 @@ def test_the_connector_refuses_what_a_schema_cannot_say(form: dict[str, Any]) ->
         ("end_date", None, ""),
         ("start_date", " 2024-01-01 ", "2024-01-01"),
         ("num_workers", "8", 8),
-        ("replicate_financial_data", "false", False),
     ],
 )
 def test_a_config_written_by_hand_may_be_a_little_looser_than_the_form(field: str, typed: Any, same_as: Any) -> None:

@@ -13,13 +13,18 @@ from pydantic import ValidationError
 from source_sage.clock import utc_text
 from source_sage.config import SAGE_HOST, Window
 from source_sage.cuts import left_of
+from source_sage.page_sizes import FIRST_WAIT, LONGEST_WAIT, SmallerPages
 from source_sage.state import RANGES_AT_MOST, Checkpoint, StreamState, Whole
 
 MOMENTS = st.datetimes(dt.datetime(2000, 1, 1), dt.datetime(2100, 1, 1), timezones=st.just(dt.UTC)).map(utc_text)
 WINDOWS = st.builds(Window, st.none() | st.dates(), st.none() | st.dates())
 WHOLES = st.builds(Whole.of, WINDOWS, MOMENTS, st.lists(WINDOWS, max_size=4))
 REACHED = st.builds(Checkpoint.for_window, WINDOWS, MOMENTS)
-CHECKPOINTS = REACHED | st.builds(Checkpoint, whole=WHOLES) | st.builds(Checkpoint.reading, REACHED, WHOLES)
+PAGES = st.builds(
+    SmallerPages, rows=st.integers(1, 200), full=st.integers(0, 99), wait=st.integers(FIRST_WAIT, LONGEST_WAIT)
+)
+UNDER_WAY = st.builds(Checkpoint, whole=WHOLES) | st.builds(Checkpoint.reading, REACHED, WHOLES)
+CHECKPOINTS = st.builds(Checkpoint.asking, REACHED | UNDER_WAY, st.none() | PAGES)
 MOMENT: Final = "2026-11-23T10:00:00Z"
 
 
@@ -41,6 +46,8 @@ def test_the_state_is_small_and_readable() -> None:
     whole = Whole.of(Window(None, dt.date(2024, 6, 30)), MOMENT, [Window(None, dt.date(2021, 3, 31))])
     state.move("b2", Checkpoint(whole=whole))
     state.move("b3", Checkpoint.for_window(Window(dt.date(2024, 1, 1), None), MOMENT).reading(whole))
+    heavy = Checkpoint(watermark=MOMENT).asking(SmallerPages(rows=50, full=3, wait=16))
+    state.move("b4", heavy)
     told = {"began": MOMENT, "end": "2024-06-30", "done": ((None, "2021-03-31"),)}
     assert state.blob() == {
         "version": 2,
@@ -49,6 +56,7 @@ def test_the_state_is_small_and_readable() -> None:
             "b1": {"watermark": MOMENT, "start": "2024-01-01"},
             "b2": {"whole": told},
             "b3": {"watermark": MOMENT, "start": "2024-01-01", "whole": told},
+            "b4": {"watermark": MOMENT, "pages": {"rows": 50, "full": 3, "wait": 16}},
         },
     }
 
@@ -180,6 +188,10 @@ def failure_of(blob: dict[str, Any], endpoint: str = SAGE_HOST) -> str:
         a_blob(watermark=MOMENT, end="2024-02-30"),
         a_blob(watermark=MOMENT, end=20240101),
         a_blob(watermark=MOMENT, page=7),
+        a_blob(watermark=MOMENT, pages=50),
+        a_blob(watermark=MOMENT, pages={"rows": 50}),
+        a_blob(watermark=MOMENT, pages={"rows": 0, "wait": 8}),
+        a_blob(watermark=MOMENT, pages={"rows": 50, "wait": 8, "size": 50}),
         a_blob(whole={"began": MOMENT, "start": "01/01/2024"}),
         a_blob(whole={"began": MOMENT, "rows": 7}),
         a_blob(whole={"began": MOMENT, "done": None}),

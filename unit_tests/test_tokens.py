@@ -85,7 +85,7 @@ def jwt(**claims: Any) -> str:
     def part(content: Any) -> str:
         return base64.urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")
 
-    return f"{part({'alg': 'RS256'})}.{part(claims)}.signature"
+    return f"{part({'alg': 'RS256'})}.{part(claims)}.{part('signature')}"
 
 
 def in_seconds(seconds: float) -> str:
@@ -226,7 +226,7 @@ def test_a_senseless_claim_is_passed_over(clock: HeldClock, exp: Any) -> None:
     assert make(clock, a_config(-60, access_token=jwt(exp=exp))).token_has_expired()
 
 
-@pytest.mark.parametrize("token", ["a.b.c", "a.W10.c", "a.e.c", "....", "a.!!!.c"])
+@pytest.mark.parametrize("token", ["a.b.c", "a.W10.c", "e30.W10.e30", "e30.e.e30", "....", "a.!!!.c"])
 def test_a_token_that_only_looks_like_a_jwt_is_judged_by_the_date(clock: HeldClock, token: str) -> None:
     assert make(clock, a_config(-60, access_token=token)).token_has_expired()
     assert not make(clock, a_config(60, access_token=token)).token_has_expired()

@@ -215,3 +215,38 @@ def test_where_nobody_tells_every_month_is_asked(books: Books) -> None:
 def test_a_report_that_is_refused_is_refused_as_a_whole_whatever_was_asked_before() -> None:
     with pytest.raises(ListRefused):
         Books([dt.date(2019, 3, 5)], refuses="/trial_balance").read(dt.date(2024, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "value"),
+    [
+        ({"trial_balance": "x"}, "trial_balance", "x"),
+        ({"trial_balance": [1]}, "trial_balance", [1]),
+        ({"ledger_accounts": {"a": 1}}, "ledger_accounts", {"a": 1}),
+        ({"ledger_accounts": "x"}, "ledger_accounts", "x"),
+        ({"ledger_accounts": ["x", {"id": None, "debit": 5}]}, "ledger_accounts", ["x", {"id": None, "debit": 5}]),
+    ],
+)
+def test_what_is_no_account_has_a_row_of_its_own(body: dict[str, Any], field: str, value: Any) -> None:
+    head = {"from_date": "2024-02-01", "to_date": "2024-02-29", "ledger_account_id": "*"}
+    assert flat_accounts(body, START, END) == [{**head, field: value}]
+
+
+def test_odd_accounts_leave_the_others_alone() -> None:
+    rows = flat_accounts({"ledger_accounts": [ACCOUNT, "x", ACCOUNT | {"id": "5"}]}, START, END)
+    assert [row["ledger_account_id"] for row in rows] == ["4000", "5", "*"]
+
+
+@pytest.mark.parametrize("balance", ["x", 5, ["1"], {"debit": "1.0", "new": 5}])
+def test_what_an_account_has_beside_or_in_another_form_stands_under_its_own_name(balance: Any) -> None:
+    account = ACCOUNT | {"opening_balance": balance, "new": 1, "from_date": "of the account"}
+    [row] = flat_accounts({"ledger_accounts": [account]}, START, END)
+    known = isinstance(balance, dict)
+    assert row == {
+        **ROW,
+        "opening_debit": "1.0" if known else None,
+        "opening_credit": None,
+        "opening_balance": {"new": 5} if known else balance,
+        "new": 1,
+        "account_from_date": "of the account",
+    }

@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 
 from integration_tests.long_lists.times import DAY, day_text, instant
-from integration_tests.sandbox.facts import resources
+from integration_tests.sandbox.wire.facts import resources
 
 THIN: Final = 300
 NORMAL: Final = 1_000

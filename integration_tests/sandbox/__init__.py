@@ -21,8 +21,8 @@ last day of the made-up history (otherwise yesterday). All other keywords are `S
 As a command: `python -m integration_tests.sandbox --help`.
 """
 
-from . import faults
-from .company import Company
+from .books.company import Company
+from .manners import faults
 from .server import Sandbox
 from .settings import Settings
 

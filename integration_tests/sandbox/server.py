@@ -16,22 +16,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from .api import Api
+from .books.company import Company
+from .books.singletons import USER
 from .clock import Clock
-from .company import Company
-from .control import Control
-from .errors import Refused, not_found
-from .faults import Call, Faults
-from .limits import Limits
-from .oauth import OAuth
-from .raw import KnownConnections
-from .requestlog import Logged
-from .rim import Rim
+from .doors.api import Api
+from .doors.control import Control
+from .doors.every_request import Rim
+from .doors.oauth import OAuth
+from .doors.state import State
+from .doors.tokens import Tokens
+from .manners.faults import Call, Faults
+from .manners.limits import Limits
+from .manners.raw import KnownConnections
+from .manners.requestlog import Logged
 from .settings import Settings
-from .singletons import USER
-from .state import State
-from .tokens import Tokens
-from .wire import day_number
+from .wire.errors import Refused, not_found
+from .wire.values import day_number
 
 SECONDS_TO_FINISH: Final = 1
 

@@ -1,7 +1,7 @@
 """`source-sage authorize`: a person signs in to Sage in a browser and gets a config file.
 
-Sage's codes live 60 seconds and work once, its access tokens live five minutes (API.md, 1.2): no job for copying by
-hand. Nothing here prints or logs a secret, a token or a code.
+Sage's codes live 60 seconds and work once, its access tokens live five minutes (docs/sage-api.md#sign-in): no job for
+copying by hand. Nothing here prints or logs a secret, a token or a code.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""How Sage's answers look: names, values, errors. Knows no business and no request."""

@@ -1,0 +1,69 @@
+"""What a long list costs that is edited while it is read, or whose process dies, by requests that a seed orders."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Final
+
+import pytest
+
+from unit_tests.listed import PAGE, Listed, Read
+
+ROWS: Final = 26_000
+PAGES: Final = ROWS // PAGE
+CHEAP: Final = 1.3
+# What all tries together take, by the requests of one life. The design wants 1.5: a kill costs the slices under way,
+# and in a life of 60 requests these are much of it.
+ALL_TRIES: Final = {60: 2.2, 130: 1.75}
+
+
+def at_once(listed: Listed) -> None:
+    """A hundred rows all over the list, between two answers."""
+    if listed.nth == PAGES * 45 // 100:
+        for index in range(130, ROWS, 260):
+            listed.edit(index)
+
+
+def one_by_one(listed: Listed) -> None:
+    """A hundred rows of the front, each between two other answers."""
+    if 10 <= listed.nth < 110:
+        listed.edit(listed.in_order()[7])
+
+
+@pytest.mark.parametrize(("edits", "more"), [(at_once, 0), (one_by_one, 100)])
+@pytest.mark.parametrize("order", ["updated:asc", "updated:desc"])
+@pytest.mark.parametrize("name", ["ledger_entries", "contacts"])
+def test_edits_in_mid_read_cost_in_proportion(
+    name: str, order: str, edits: Callable[[Listed], None], more: int
+) -> None:
+    listed = Listed(name, ROWS, order)
+    listed.before = edits
+    read = Read(listed, 1)
+    assert max(read.keys.values()) == 1
+    assert set(listed.keys) - listed.touched <= read.keys.keys()
+    if name == "contacts" and edits is one_by_one and order == "updated:asc":
+        more = 200  # each edit has hidden a row at the edge of another page: one walk more
+    assert read.requests - more <= CHEAP * PAGES
+
+
+@pytest.mark.parametrize("die_after", ALL_TRIES)
+@pytest.mark.parametrize("order", ["created:asc", "updated:asc", "updated:desc"])
+def test_lives_that_are_cut_short_cost_what_was_under_way(order: str, die_after: int) -> None:
+    listed = Listed("ledger_entries", 24_000, order)
+    chance = random.Random(1)  # noqa: S311
+
+    def now_and_then(listed: Listed) -> None:
+        if listed.requests % 5 == 0:
+            listed.edit(chance.randrange(24_000))
+
+    listed.before = now_and_then
+    there: set[str] = set()
+    checkpoint, killed = None, True
+    while killed:
+        read = Read(listed, listed.requests, workers=4, checkpoint=checkpoint, die_after=die_after)
+        assert max(read.keys.values(), default=1) == 1
+        there |= read.keys.keys()
+        checkpoint, killed = read.checkpoint, read.killed
+        assert listed.requests <= ALL_TRIES[die_after] * 24_000 // PAGE
+    assert set(listed.keys) - listed.touched <= there
