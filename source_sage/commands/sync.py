@@ -164,7 +164,7 @@ class Job:
         if isinstance(one, Records):
             self._warehouse.take(one)
             bites.rows(one.stream, one.count)
-        elif one.state is not None:
+        elif one.state is not None and one.state.stream is not None:
             bites.state(one.state.stream.stream_descriptor.name, one)
         elif one.trace is not None and one.trace.stream_status is not None:
             status = one.trace.stream_status
@@ -202,8 +202,8 @@ def verdict(warehouse: Warehouse) -> str:
         more = f" Not checked: {'; '.join(dict.fromkeys(skipped))}." if skipped else ""
         return f"The books tie out: {', '.join(held)}.{more}" if held else f"Do the books tie out?{more}"
     some = [f"  {row[0]}, {row[3]}: expected {row[4]}, found {row[5]}" for row in wrong[:DIFFERENCES_AT_MOST]]
-    more = [f"  and {len(wrong) - len(some)} more"] if len(wrong) > len(some) else []
-    return "\n".join(["The books DIFFER (docs/tie-out.sql says what may be behind it):", *some, *more])
+    rest = [f"  and {len(wrong) - len(some)} more"] if len(wrong) > len(some) else []
+    return "\n".join(["The books DIFFER (docs/tie-out.sql says what may be behind it):", *some, *rest])
 
 
 def where_to_look(place: Place) -> str:
