@@ -37,7 +37,8 @@ SELECT
     ni_based,
     subscriptions,
     user_roles,
-    user_permissions
+    user_permissions,
+    unconverted_values
 FROM sage_raw.businesses;
 
 DROP VIEW IF EXISTS sage_views.business_settings;
@@ -61,7 +62,8 @@ SELECT
     business_created_at,
     updated_at,
     wizard_complete,
-    smart_transaction_enabled
+    smart_transaction_enabled,
+    unconverted_values
 FROM sage_raw.business_settings;
 
 DROP VIEW IF EXISTS sage_views.financial_settings;
@@ -95,7 +97,8 @@ SELECT
     updated_at,
     postponed_accounting,
     destination_vat,
-    exempt_from_vat
+    exempt_from_vat,
+    unconverted_values
 FROM sage_raw.financial_settings;
 
 DROP VIEW IF EXISTS sage_views.invoice_settings;
@@ -147,7 +150,8 @@ SELECT
     vendor_credit_days,
     customer_credit_terms,
     vendor_credit_terms,
-    updated_at
+    updated_at,
+    unconverted_values
 FROM sage_raw.invoice_settings;
 
 DROP VIEW IF EXISTS sage_views.cis_settings;
@@ -160,7 +164,8 @@ SELECT
     accounts_office_reference,
     paye_reference,
     (tax_rate ->> 'displayed_as') AS tax_rate,
-    (tax_rate ->> 'id') AS tax_rate_id
+    (tax_rate ->> 'id') AS tax_rate_id,
+    unconverted_values
 FROM sage_raw.cis_settings;
 
 DROP VIEW IF EXISTS sage_views.user;
@@ -175,7 +180,8 @@ SELECT
     last_name,
     initials,
     email,
-    locale
+    locale,
+    unconverted_values
 FROM sage_raw.user;
 
 DROP VIEW IF EXISTS sage_views.address_regions;
@@ -185,7 +191,8 @@ SELECT
     id,
     displayed_as,
     code,
-    name
+    name,
+    unconverted_values
 FROM sage_raw.address_regions;
 
 DROP VIEW IF EXISTS sage_views.artefact_statuses;
@@ -193,7 +200,8 @@ CREATE VIEW sage_views.artefact_statuses AS
 SELECT
     business_id,
     id,
-    displayed_as
+    displayed_as,
+    unconverted_values
 FROM sage_raw.artefact_statuses;
 
 DROP VIEW IF EXISTS sage_views.attachments;
@@ -215,7 +223,8 @@ SELECT
     (attachment_context ->> 'id') AS attachment_context_id,
     is_public,
     created_at,
-    updated_at
+    updated_at,
+    unconverted_values
 FROM sage_raw.attachments
 WHERE is_deleted IS NOT TRUE;
 
@@ -224,7 +233,8 @@ CREATE VIEW sage_views.attachment_context_types AS
 SELECT
     business_id,
     id,
-    displayed_as
+    displayed_as,
+    unconverted_values
 FROM sage_raw.attachment_context_types;
 
 DROP VIEW IF EXISTS sage_views.business_activity_types;
@@ -232,7 +242,8 @@ CREATE VIEW sage_views.business_activity_types AS
 SELECT
     business_id,
     id,
-    displayed_as
+    displayed_as,
+    unconverted_values
 FROM sage_raw.business_activity_types;
 
 DROP VIEW IF EXISTS sage_views.business_types;
@@ -242,7 +253,8 @@ SELECT
     id,
     displayed_as,
     name,
-    description
+    description,
+    unconverted_values
 FROM sage_raw.business_types;
 
 DROP VIEW IF EXISTS sage_views.countries;
@@ -250,7 +262,8 @@ CREATE VIEW sage_views.countries AS
 SELECT
     business_id,
     id,
-    displayed_as
+    displayed_as,
+    unconverted_values
 FROM sage_raw.countries;
 
 DROP VIEW IF EXISTS sage_views.countries_of_registration;
@@ -258,7 +271,8 @@ CREATE VIEW sage_views.countries_of_registration AS
 SELECT
     business_id,
     id,
-    displayed_as
+    displayed_as,
+    unconverted_values
 FROM sage_raw.countries_of_registration;
 
 DROP VIEW IF EXISTS sage_views.country_groups;
@@ -266,7 +280,8 @@ CREATE VIEW sage_views.country_groups AS
 SELECT
     business_id,
     id,
-    displayed_as
+    displayed_as,
+    unconverted_values
 FROM sage_raw.country_groups;
 
 DROP VIEW IF EXISTS sage_views.currencies;
@@ -274,7 +289,8 @@ CREATE VIEW sage_views.currencies AS
 SELECT
     business_id,
     id,
-    displayed_as
+    displayed_as,
+    unconverted_values
 FROM sage_raw.currencies;
 
 DROP VIEW IF EXISTS sage_views.deleted_records;
@@ -283,7 +299,8 @@ SELECT
     business_id,
     id,
     stream,
-    deleted_at
+    deleted_at,
+    unconverted_values
 FROM sage_raw.deleted_records;
 
 DROP VIEW IF EXISTS sage_views.eu_goods_services_types;
@@ -291,7 +308,8 @@ CREATE VIEW sage_views.eu_goods_services_types AS
 SELECT
     business_id,
     id,
-    displayed_as
+    displayed_as,
+    unconverted_values
 FROM sage_raw.eu_goods_services_types;
 
 DROP VIEW IF EXISTS sage_views.legal_form_types;
@@ -299,7 +317,8 @@ CREATE VIEW sage_views.legal_form_types AS
 SELECT
     business_id,
     id,
-    displayed_as
+    displayed_as,
+    unconverted_values
 FROM sage_raw.legal_form_types;
 
 DROP VIEW IF EXISTS sage_views.payment_methods;
@@ -307,7 +326,8 @@ CREATE VIEW sage_views.payment_methods AS
 SELECT
     business_id,
     id,
-    displayed_as
+    displayed_as,
+    unconverted_values
 FROM sage_raw.payment_methods;
 
 DROP VIEW IF EXISTS sage_views.quick_entry_types;
@@ -315,7 +335,8 @@ CREATE VIEW sage_views.quick_entry_types AS
 SELECT
     business_id,
     id,
-    displayed_as
+    displayed_as,
+    unconverted_values
 FROM sage_raw.quick_entry_types;
 
 DROP VIEW IF EXISTS sage_views.transaction_types;
@@ -323,7 +344,8 @@ CREATE VIEW sage_views.transaction_types AS
 SELECT
     business_id,
     id,
-    displayed_as
+    displayed_as,
+    unconverted_values
 FROM sage_raw.transaction_types;
 
 DROP VIEW IF EXISTS sage_views.analysis_type_categories;
@@ -338,7 +360,8 @@ SELECT
     name,
     combined_id,
     (analysis_type ->> 'displayed_as') AS analysis_type,
-    (analysis_type ->> 'id') AS analysis_type_id
+    (analysis_type ->> 'id') AS analysis_type_id,
+    unconverted_values
 FROM sage_raw.analysis_type_categories;
 
 DROP VIEW IF EXISTS sage_views.analysis_types;
@@ -352,7 +375,8 @@ SELECT
     active_areas,
     analysis_type_level,
     analysis_type_categories,
-    name
+    name,
+    unconverted_values
 FROM sage_raw.analysis_types;
 
 DROP VIEW IF EXISTS sage_views.bank_account_types;
@@ -360,7 +384,8 @@ CREATE VIEW sage_views.bank_account_types AS
 SELECT
     business_id,
     id,
-    displayed_as
+    displayed_as,
+    unconverted_values
 FROM sage_raw.bank_account_types;
 
 DROP VIEW IF EXISTS sage_views.bank_accounts;
@@ -391,7 +416,8 @@ SELECT
     gifi_code,
     is_active,
     (currency ->> 'displayed_as') AS currency,
-    (currency ->> 'id') AS currency_id
+    (currency ->> 'id') AS currency_id,
+    unconverted_values
 FROM sage_raw.bank_accounts
 WHERE is_deleted IS NOT TRUE;
 
@@ -415,7 +441,8 @@ SELECT
     reference,
     cash_amount,
     cheque_amount,
-    total_amount
+    total_amount,
+    unconverted_values
 FROM sage_raw.bank_deposits
 WHERE is_deleted IS NOT TRUE;
 
@@ -435,7 +462,8 @@ SELECT
     (bank_account ->> 'id') AS bank_account_id,
     "date",
     debit,
-    credit
+    credit,
+    unconverted_values
 FROM sage_raw.bank_opening_balances
 WHERE is_deleted IS NOT TRUE;
 
@@ -459,7 +487,8 @@ SELECT
     reconciled_balance,
     balance_difference,
     (status ->> 'displayed_as') AS status,
-    (status ->> 'id') AS status_id
+    (status ->> 'id') AS status_id,
+    unconverted_values
 FROM sage_raw.bank_reconciliations;
 
 DROP VIEW IF EXISTS sage_views.bank_transfers;
@@ -482,7 +511,8 @@ SELECT
     reference,
     amount,
     description,
-    editable
+    editable,
+    unconverted_values
 FROM sage_raw.bank_transfers
 WHERE is_deleted IS NOT TRUE;
 
@@ -498,7 +528,8 @@ SELECT
     inverse_rate,
     (base_currency ->> 'displayed_as') AS base_currency,
     (base_currency ->> 'id') AS base_currency_id,
-    (currency ->> 'displayed_as') AS currency
+    (currency ->> 'displayed_as') AS currency,
+    unconverted_values
 FROM sage_raw.business_exchange_rates;
 
 DROP VIEW IF EXISTS sage_views.coa_accounts;
@@ -522,7 +553,8 @@ SELECT
     (tax_rate ->> 'id') AS tax_rate_id,
     fixed_tax_rate,
     cis_materials,
-    cis_labour
+    cis_labour,
+    unconverted_values
 FROM sage_raw.coa_accounts;
 
 DROP VIEW IF EXISTS sage_views.coa_templates;
@@ -535,7 +567,8 @@ SELECT
     updated_at,
     name,
     (country ->> 'displayed_as') AS country,
-    (country ->> 'id') AS country_id
+    (country ->> 'id') AS country_id,
+    unconverted_values
 FROM sage_raw.coa_templates;
 
 DROP VIEW IF EXISTS sage_views.contact_opening_balance_types;
@@ -543,7 +576,8 @@ CREATE VIEW sage_views.contact_opening_balance_types AS
 SELECT
     business_id,
     id,
-    displayed_as
+    displayed_as,
+    unconverted_values
 FROM sage_raw.contact_opening_balance_types;
 
 DROP VIEW IF EXISTS sage_views.contact_opening_balances;
@@ -577,7 +611,8 @@ SELECT
     base_currency_net_amount,
     base_currency_tax_amount,
     base_currency_tax_breakdown,
-    base_currency_total_amount
+    base_currency_total_amount,
+    unconverted_values
 FROM sage_raw.contact_opening_balances
 WHERE is_deleted IS NOT TRUE;
 
@@ -597,7 +632,8 @@ SELECT
     status,
     tax_return_type,
     tax_return_id,
-    submitted_date
+    submitted_date,
+    unconverted_values
 FROM sage_raw.draft_tax_returns;
 
 DROP VIEW IF EXISTS sage_views.exchange_rates;
@@ -612,7 +648,8 @@ SELECT
     inverse_rate,
     (base_currency ->> 'displayed_as') AS base_currency,
     (base_currency ->> 'id') AS base_currency_id,
-    (currency ->> 'displayed_as') AS currency
+    (currency ->> 'displayed_as') AS currency,
+    unconverted_values
 FROM sage_raw.exchange_rates;
 
 DROP VIEW IF EXISTS sage_views.journals;
@@ -634,7 +671,8 @@ SELECT
     (journal_code ->> 'displayed_as') AS journal_code,
     (journal_code ->> 'id') AS journal_code_id,
     journal_lines,
-    migrated
+    migrated,
+    unconverted_values
 FROM sage_raw.journals
 WHERE is_deleted IS NOT TRUE;
 
@@ -659,7 +697,8 @@ SELECT
     tax_reconciled,
     cleared,
     bank_reconciled,
-    journal_line_foreign_currency
+    journal_line_foreign_currency,
+    unconverted_values
 FROM (
     SELECT *, rank() OVER (PARTITION BY business_id, journal_id ORDER BY updated_at DESC, read_at DESC) AS age
     FROM sage_raw.journal_lines
@@ -671,7 +710,8 @@ CREATE VIEW sage_views.ledger_account_classifications AS
 SELECT
     business_id,
     id,
-    displayed_as
+    displayed_as,
+    unconverted_values
 FROM sage_raw.ledger_account_classifications;
 
 DROP VIEW IF EXISTS sage_views.ledger_account_opening_balances;
@@ -686,7 +726,8 @@ SELECT
     (ledger_account ->> 'id') AS ledger_account_id,
     details,
     debit,
-    credit
+    credit,
+    unconverted_values
 FROM sage_raw.ledger_account_opening_balances;
 
 DROP VIEW IF EXISTS sage_views.ledger_account_types;
@@ -694,7 +735,8 @@ CREATE VIEW sage_views.ledger_account_types AS
 SELECT
     business_id,
     id,
-    displayed_as
+    displayed_as,
+    unconverted_values
 FROM sage_raw.ledger_account_types;
 
 DROP VIEW IF EXISTS sage_views.ledger_accounts;
@@ -739,7 +781,8 @@ SELECT
     cis_labour,
     gifi_code,
     ui_visible,
-    bank_attached
+    bank_attached,
+    unconverted_values
 FROM sage_raw.ledger_accounts;
 
 DROP VIEW IF EXISTS sage_views.ledger_entries;
@@ -763,7 +806,8 @@ SELECT
     (tax_rate ->> 'id') AS tax_rate_id,
     description,
     (journal_code ->> 'displayed_as') AS journal_code,
-    (journal_code ->> 'id') AS journal_code_id
+    (journal_code ->> 'id') AS journal_code_id,
+    unconverted_values
 FROM sage_raw.ledger_entries
 WHERE deleted IS NOT TRUE AND is_deleted IS NOT TRUE;
 
@@ -779,7 +823,8 @@ SELECT
     (base_currency ->> 'id') AS base_currency_id,
     (currency ->> 'displayed_as') AS currency,
     retrieved_at,
-    updated_at
+    updated_at,
+    unconverted_values
 FROM sage_raw.live_exchange_rates;
 
 DROP VIEW IF EXISTS sage_views.opening_balance_journals;
@@ -797,7 +842,8 @@ SELECT
     deleted_at,
     "date",
     reference,
-    journal_lines
+    journal_lines,
+    unconverted_values
 FROM sage_raw.opening_balance_journals;
 
 DROP VIEW IF EXISTS sage_views.other_payments;
@@ -834,7 +880,8 @@ SELECT
     editable,
     deletable,
     withholding_tax_rate,
-    withholding_tax_amount
+    withholding_tax_amount,
+    unconverted_values
 FROM sage_raw.other_payments
 WHERE is_deleted IS NOT TRUE;
 
@@ -866,7 +913,8 @@ SELECT
     trade_of_asset,
     gst_amount,
     pst_amount,
-    tax_recoverable
+    tax_recoverable,
+    unconverted_values
 FROM (
     SELECT *, rank() OVER (PARTITION BY business_id, other_payment_id ORDER BY updated_at DESC, read_at DESC) AS age
     FROM sage_raw.other_payment_lines
@@ -942,7 +990,8 @@ SELECT
     tax_calculation_method,
     withholding_tax_rate,
     withholding_tax_amount,
-    base_currency_withholding_tax_amount
+    base_currency_withholding_tax_amount,
+    unconverted_values
 FROM sage_raw.purchase_credit_notes
 WHERE is_deleted IS NOT TRUE AND coalesce((status ->> 'id'), '') NOT IN ('DRAFT', 'PRO_FORMA', 'VOID');
 
@@ -990,7 +1039,8 @@ SELECT
     (eu_goods_services_type ->> 'id') AS eu_goods_services_type_id,
     gst_amount,
     pst_amount,
-    tax_recoverable
+    tax_recoverable,
+    unconverted_values
 FROM (
     SELECT *, rank() OVER (PARTITION BY business_id, purchase_credit_note_id ORDER BY updated_at DESC, read_at DESC) AS age
     FROM sage_raw.purchase_credit_note_lines
@@ -1066,7 +1116,8 @@ SELECT
     base_currency_withholding_tax_amount,
     tax_reconciled,
     migrated,
-    tax_calculation_method
+    tax_calculation_method,
+    unconverted_values
 FROM sage_raw.purchase_invoices
 WHERE is_deleted IS NOT TRUE AND coalesce((status ->> 'id'), '') NOT IN ('DRAFT', 'PRO_FORMA', 'VOID');
 
@@ -1114,7 +1165,8 @@ SELECT
     (eu_goods_services_type ->> 'id') AS eu_goods_services_type_id,
     gst_amount,
     pst_amount,
-    tax_recoverable
+    tax_recoverable,
+    unconverted_values
 FROM (
     SELECT *, rank() OVER (PARTITION BY business_id, purchase_invoice_id ORDER BY updated_at DESC, read_at DESC) AS age
     FROM sage_raw.purchase_invoice_lines
@@ -1171,7 +1223,8 @@ SELECT
     trade_of_asset,
     gst_amount,
     pst_amount,
-    tax_recoverable
+    tax_recoverable,
+    unconverted_values
 FROM sage_raw.purchase_quick_entries
 WHERE is_deleted IS NOT TRUE AND coalesce((status ->> 'id'), '') NOT IN ('DRAFT', 'PRO_FORMA', 'VOID');
 
@@ -1191,7 +1244,8 @@ SELECT
     (tax_return_frequency ->> 'displayed_as') AS tax_return_frequency,
     (tax_return_frequency ->> 'id') AS tax_return_frequency_id,
     (address_region ->> 'displayed_as') AS address_region,
-    (address_region ->> 'id') AS address_region_id
+    (address_region ->> 'id') AS address_region_id,
+    unconverted_values
 FROM sage_raw.tax_profiles;
 
 DROP VIEW IF EXISTS sage_views.tax_rates;
@@ -1211,7 +1265,8 @@ SELECT
     editable,
     deletable,
     is_combined_rate,
-    component_tax_rates
+    component_tax_rates,
+    unconverted_values
 FROM sage_raw.tax_rates;
 
 DROP VIEW IF EXISTS sage_views.tax_return_frequencies;
@@ -1219,7 +1274,8 @@ CREATE VIEW sage_views.tax_return_frequencies AS
 SELECT
     business_id,
     id,
-    displayed_as
+    displayed_as,
+    unconverted_values
 FROM sage_raw.tax_return_frequencies;
 
 DROP VIEW IF EXISTS sage_views.tax_returns;
@@ -1236,7 +1292,8 @@ SELECT
     total_amount,
     paid,
     status,
-    tax_return_type
+    tax_return_type,
+    unconverted_values
 FROM sage_raw.tax_returns;
 
 DROP VIEW IF EXISTS sage_views.tax_schemes;
@@ -1244,7 +1301,8 @@ CREATE VIEW sage_views.tax_schemes AS
 SELECT
     business_id,
     id,
-    displayed_as
+    displayed_as,
+    unconverted_values
 FROM sage_raw.tax_schemes;
 
 DROP VIEW IF EXISTS sage_views.tax_types;
@@ -1257,7 +1315,8 @@ SELECT
     (country ->> 'displayed_as') AS country,
     (country ->> 'id') AS country_id,
     address_regions,
-    tax_rates
+    tax_rates,
+    unconverted_values
 FROM sage_raw.tax_types;
 
 DROP VIEW IF EXISTS sage_views.transactions;
@@ -1279,7 +1338,8 @@ SELECT
     (origin ->> 'displayed_as') AS origin,
     (origin ->> 'id') AS origin_id,
     audit_trail_id,
-    number_of_attachments
+    number_of_attachments,
+    unconverted_values
 FROM sage_raw.transactions
 WHERE deleted IS NOT TRUE AND is_deleted IS NOT TRUE;
 
@@ -1296,7 +1356,8 @@ SELECT
     debit,
     credit,
     closing_debit,
-    closing_credit
+    closing_credit,
+    unconverted_values
 FROM sage_raw.trial_balance;
 
 DROP VIEW IF EXISTS sage_views.catalog_item_types;
@@ -1304,7 +1365,8 @@ CREATE VIEW sage_views.catalog_item_types AS
 SELECT
     business_id,
     id,
-    displayed_as
+    displayed_as,
+    unconverted_values
 FROM sage_raw.catalog_item_types;
 
 DROP VIEW IF EXISTS sage_views.product_sales_price_types;
@@ -1316,7 +1378,8 @@ SELECT
     created_at,
     updated_at,
     name,
-    active
+    active,
+    unconverted_values
 FROM sage_raw.product_sales_price_types;
 
 DROP VIEW IF EXISTS sage_views.products;
@@ -1349,7 +1412,8 @@ SELECT
     purchase_description,
     active,
     (catalog_item_type ->> 'displayed_as') AS catalog_item_type,
-    (catalog_item_type ->> 'id') AS catalog_item_type_id
+    (catalog_item_type ->> 'id') AS catalog_item_type_id,
+    unconverted_values
 FROM sage_raw.products
 WHERE is_deleted IS NOT TRUE;
 
@@ -1368,7 +1432,8 @@ SELECT
     price,
     price_includes_tax,
     (product_sales_price_type ->> 'displayed_as') AS product_sales_price_type,
-    (product_sales_price_type ->> 'id') AS product_sales_price_type_id
+    (product_sales_price_type ->> 'id') AS product_sales_price_type_id,
+    unconverted_values
 FROM (
     SELECT *, rank() OVER (PARTITION BY business_id, product_id ORDER BY updated_at DESC, read_at DESC) AS age
     FROM sage_raw.product_prices
@@ -1384,7 +1449,8 @@ SELECT
     created_at,
     updated_at,
     name,
-    active
+    active,
+    unconverted_values
 FROM sage_raw.service_rate_types;
 
 DROP VIEW IF EXISTS sage_views.services;
@@ -1416,7 +1482,8 @@ SELECT
     (usual_supplier ->> 'id') AS usual_supplier_id,
     active,
     cost_price,
-    oss_service
+    oss_service,
+    unconverted_values
 FROM sage_raw.services
 WHERE is_deleted IS NOT TRUE;
 
@@ -1435,7 +1502,8 @@ SELECT
     rate,
     rate_includes_tax,
     (service_rate_type ->> 'displayed_as') AS service_rate_type,
-    (service_rate_type ->> 'id') AS service_rate_type_id
+    (service_rate_type ->> 'id') AS service_rate_type_id,
+    unconverted_values
 FROM (
     SELECT *, rank() OVER (PARTITION BY business_id, service_id ORDER BY updated_at DESC, read_at DESC) AS age
     FROM sage_raw.service_rates
@@ -1484,7 +1552,8 @@ SELECT
     last_cost_price_stock_value,
     average_cost_price,
     average_cost_price_stock_value,
-    cost_price_last_updated
+    cost_price_last_updated,
+    unconverted_values
 FROM sage_raw.stock_items
 WHERE is_deleted IS NOT TRUE;
 
@@ -1503,7 +1572,8 @@ SELECT
     price,
     price_includes_tax,
     (product_sales_price_type ->> 'displayed_as') AS product_sales_price_type,
-    (product_sales_price_type ->> 'id') AS product_sales_price_type_id
+    (product_sales_price_type ->> 'id') AS product_sales_price_type_id,
+    unconverted_values
 FROM (
     SELECT *, rank() OVER (PARTITION BY business_id, stock_item_id ORDER BY updated_at DESC, read_at DESC) AS age
     FROM sage_raw.stock_item_prices
@@ -1524,7 +1594,8 @@ SELECT
     quantity,
     details,
     reference,
-    stock_item
+    stock_item,
+    unconverted_values
 FROM sage_raw.stock_movements;
 
 DROP VIEW IF EXISTS sage_views.address_types;
@@ -1532,7 +1603,8 @@ CREATE VIEW sage_views.address_types AS
 SELECT
     business_id,
     id,
-    displayed_as
+    displayed_as,
+    unconverted_values
 FROM sage_raw.address_types;
 
 DROP VIEW IF EXISTS sage_views.addresses;
@@ -1559,7 +1631,8 @@ SELECT
     region,
     (country_group ->> 'displayed_as') AS country_group,
     (country_group ->> 'id') AS country_group_id,
-    is_main_address
+    is_main_address,
+    unconverted_values
 FROM sage_raw.addresses
 WHERE is_deleted IS NOT TRUE;
 
@@ -1578,7 +1651,8 @@ SELECT
     "date",
     (contact ->> 'displayed_as') AS contact,
     (contact ->> 'id') AS contact_id,
-    allocated_artefacts
+    allocated_artefacts,
+    unconverted_values
 FROM sage_raw.contact_allocations
 WHERE is_deleted IS NOT TRUE;
 
@@ -1616,7 +1690,8 @@ SELECT
     (tax_rate ->> 'displayed_as') AS tax_rate,
     (tax_rate ->> 'id') AS tax_rate_id,
     payment_on_account,
-    editable
+    editable,
+    unconverted_values
 FROM sage_raw.contact_payments
 WHERE is_deleted IS NOT TRUE;
 
@@ -1625,7 +1700,8 @@ CREATE VIEW sage_views.contact_person_types AS
 SELECT
     business_id,
     id,
-    displayed_as
+    displayed_as,
+    unconverted_values
 FROM sage_raw.contact_person_types;
 
 DROP VIEW IF EXISTS sage_views.contact_persons;
@@ -1646,7 +1722,8 @@ SELECT
     is_main_contact,
     (address ->> 'displayed_as') AS address,
     (address ->> 'id') AS address_id,
-    is_preferred_contact
+    is_preferred_contact,
+    unconverted_values
 FROM sage_raw.contact_persons
 WHERE is_deleted IS NOT TRUE;
 
@@ -1655,7 +1732,8 @@ CREATE VIEW sage_views.contact_types AS
 SELECT
     business_id,
     id,
-    displayed_as
+    displayed_as,
+    unconverted_values
 FROM sage_raw.contact_types;
 
 DROP VIEW IF EXISTS sage_views.contacts;
@@ -1718,7 +1796,8 @@ SELECT
     send_statements,
     statement_run,
     go_cardless_mandate,
-    mandate_active
+    mandate_active,
+    unconverted_values
 FROM sage_raw.contacts
 WHERE is_deleted IS NOT TRUE;
 
@@ -1727,7 +1806,8 @@ CREATE VIEW sage_views.eu_sales_descriptions AS
 SELECT
     business_id,
     id,
-    displayed_as
+    displayed_as,
+    unconverted_values
 FROM sage_raw.eu_sales_descriptions;
 
 DROP VIEW IF EXISTS sage_views.hosted_artefact_payment_settings;
@@ -1737,7 +1817,8 @@ SELECT
     id,
     displayed_as,
     object_guid,
-    disable_payment
+    disable_payment,
+    unconverted_values
 FROM sage_raw.hosted_artefact_payment_settings;
 
 DROP VIEW IF EXISTS sage_views.payment_allocations;
@@ -1759,7 +1840,8 @@ SELECT
     (artefact ->> 'displayed_as') AS artefact,
     (artefact ->> 'id') AS artefact_id,
     amount,
-    discount
+    discount,
+    unconverted_values
 FROM (
     SELECT *, rank() OVER (PARTITION BY business_id, parent_stream, parent_id ORDER BY updated_at DESC, read_at DESC) AS age
     FROM sage_raw.payment_allocations
@@ -1849,7 +1931,8 @@ SELECT
     migrated,
     withholding_tax_rate,
     withholding_tax_amount,
-    base_currency_withholding_tax_amount
+    base_currency_withholding_tax_amount,
+    unconverted_values
 FROM sage_raw.sales_credit_notes
 WHERE is_deleted IS NOT TRUE AND coalesce((status ->> 'id'), '') NOT IN ('DRAFT', 'PRO_FORMA', 'VOID');
 
@@ -1898,7 +1981,8 @@ SELECT
     base_currency_discount_amount,
     discount_percentage,
     (eu_sales_description ->> 'displayed_as') AS eu_sales_description,
-    (eu_sales_description ->> 'id') AS eu_sales_description_id
+    (eu_sales_description ->> 'id') AS eu_sales_description_id,
+    unconverted_values
 FROM (
     SELECT *, rank() OVER (PARTITION BY business_id, sales_credit_note_id ORDER BY updated_at DESC, read_at DESC) AS age
     FROM sage_raw.sales_credit_note_lines
@@ -1974,7 +2058,8 @@ SELECT
     profit_analysis,
     tax_reconciled,
     (invoice ->> 'displayed_as') AS invoice,
-    (invoice ->> 'id') AS invoice_id
+    (invoice ->> 'id') AS invoice_id,
+    unconverted_values
 FROM sage_raw.sales_estimates
 WHERE is_deleted IS NOT TRUE;
 
@@ -2023,7 +2108,8 @@ SELECT
     base_currency_discount_amount,
     discount_percentage,
     (eu_sales_description ->> 'displayed_as') AS eu_sales_description,
-    (eu_sales_description ->> 'id') AS eu_sales_description_id
+    (eu_sales_description ->> 'id') AS eu_sales_description_id,
+    unconverted_values
 FROM (
     SELECT *, rank() OVER (PARTITION BY business_id, sales_estimate_id ORDER BY updated_at DESC, read_at DESC) AS age
     FROM sage_raw.sales_estimate_lines
@@ -2116,7 +2202,8 @@ SELECT
     withholding_tax_amount,
     base_currency_withholding_tax_amount,
     tax_reconciled,
-    migrated
+    migrated,
+    unconverted_values
 FROM sage_raw.sales_invoices
 WHERE is_deleted IS NOT TRUE AND coalesce((status ->> 'id'), '') NOT IN ('DRAFT', 'PRO_FORMA', 'VOID');
 
@@ -2165,7 +2252,8 @@ SELECT
     base_currency_discount_amount,
     discount_percentage,
     (eu_sales_description ->> 'displayed_as') AS eu_sales_description,
-    (eu_sales_description ->> 'id') AS eu_sales_description_id
+    (eu_sales_description ->> 'id') AS eu_sales_description_id,
+    unconverted_values
 FROM (
     SELECT *, rank() OVER (PARTITION BY business_id, sales_invoice_id ORDER BY updated_at DESC, read_at DESC) AS age
     FROM sage_raw.sales_invoice_lines
@@ -2219,7 +2307,8 @@ SELECT
     (tax_address_region ->> 'displayed_as') AS tax_address_region,
     (tax_address_region ->> 'id') AS tax_address_region_id,
     migrated,
-    trade_of_asset
+    trade_of_asset,
+    unconverted_values
 FROM sage_raw.sales_quick_entries
 WHERE is_deleted IS NOT TRUE AND coalesce((status ->> 'id'), '') NOT IN ('DRAFT', 'PRO_FORMA', 'VOID');
 
@@ -2292,7 +2381,8 @@ SELECT
     profit_analysis,
     tax_reconciled,
     (invoice ->> 'displayed_as') AS invoice,
-    (invoice ->> 'id') AS invoice_id
+    (invoice ->> 'id') AS invoice_id,
+    unconverted_values
 FROM sage_raw.sales_quotes
 WHERE is_deleted IS NOT TRUE;
 
@@ -2341,7 +2431,8 @@ SELECT
     base_currency_discount_amount,
     discount_percentage,
     (eu_sales_description ->> 'displayed_as') AS eu_sales_description,
-    (eu_sales_description ->> 'id') AS eu_sales_description_id
+    (eu_sales_description ->> 'id') AS eu_sales_description_id,
+    unconverted_values
 FROM (
     SELECT *, rank() OVER (PARTITION BY business_id, sales_quote_id ORDER BY updated_at DESC, read_at DESC) AS age
     FROM sage_raw.sales_quote_lines
@@ -2353,5 +2444,6 @@ CREATE VIEW sage_views.unallocated_artefacts AS
 SELECT
     business_id,
     id,
-    displayed_as
+    displayed_as,
+    unconverted_values
 FROM sage_raw.unallocated_artefacts;
