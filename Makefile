@@ -98,7 +98,7 @@ lock: .venv/installed
 	$(LOCK) requirements/build.in -o requirements/build.txt
 	$(LOCK) pyproject.toml -o requirements/run.txt
 	$(LOCK) pyproject.toml --extra dev -o requirements/dev.txt
-	$(subst --no-strip-extras,--strip-extras,$(LOCK)) pyproject.toml --extra sync -o requirements/sync.txt # pip fails on them
+	$(LOCK) pyproject.toml --extra sync -o requirements/sync.txt
 	for name in chart dlt singer; do $(LOCK) benchmarks/requirements/$$name.in -o benchmarks/requirements/$$name.txt || exit; done
 	$(LOCK) requirements/sbom.in -o requirements/sbom.txt
 

@@ -108,8 +108,8 @@ class Warehouse:
                 self._tracker = ProgressTracker(ProgressStyle.NONE, source=None, cache=None, destination=None)
         except ImportError as error:
             raise config_error(
-                "`source-sage sync` needs PyAirbyte, which is an extra: pip install --require-hashes -r "
-                "requirements/sync.txt, in an environment of its own.",
+                "`source-sage sync` needs PyAirbyte, which is an extra: install requirements/sync.txt, in an "
+                "environment of its own, as README.md says.",
                 repr(error),
             ) from None
         self._caches = caches
