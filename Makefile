@@ -22,7 +22,7 @@ test-fast: .venv/installed
 	$(BIN)/pytest $(PARALLEL) unit_tests integration_tests/test_streams.py
 
 pyairbyte: .venv/installed .venv-demo/installed
-	$(BIN)/pytest integration_tests/test_pyairbyte.py -m pyairbyte
+	$(BIN)/pytest integration_tests/test_pyairbyte.py integration_tests/test_sync.py integration_tests/test_pages_work.py -m pyairbyte
 
 # The convergence property, thousands of times: about a second an example.
 torture: .venv/installed
