@@ -35,8 +35,6 @@ class Reader:
     def __init__(self, folder: Path, box: Sandbox) -> None:
         self.folder, self.box = folder, box
         copy_repository(folder)
-        for name in (".venv", ".venv-demo"):  # as `make` would set them up, in minutes
-            (folder / name).symlink_to(ROOT / name)
         browser = folder.parent / "browser.py"
         browser.write_text(APPROVE)
         self.environment = {
