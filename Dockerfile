@@ -1,7 +1,7 @@
-# airbyte/source-sage. Two stages: the first installs the locked packages, the second holds nothing else.
-#   docker build -t airbyte/source-sage .        (with BuildKit, the default since Docker 23)
+# source-sage. Two stages: the first installs the locked packages, the second holds nothing else.
+#   docker build -t source-sage .        (with BuildKit, the default since Docker 23)
 # Behind a proxy with its own certificate, or with a package index of your own, hand them to the build alone:
-#   docker build --secret id=ca.pem,src=… --secret id=pip.conf,src=… -t airbyte/source-sage .
+#   docker build --secret id=ca.pem,src=… --secret id=pip.conf,src=… -t source-sage .
 ARG BASE_IMAGE=docker.io/airbyte/python-connector-base:4.1.1@sha256:a268b44c733ae699a60f5fbc06a324945dba98945c6e2ab7f8609f2f895b0d28
 
 FROM ${BASE_IMAGE} AS builder
@@ -32,9 +32,9 @@ COPY --from=builder /build/LICENSE /build/sbom.cdx.json ./
 USER airbyte
 ENV AIRBYTE_ENTRYPOINT="/opt/source-sage/bin/source-sage"
 ENTRYPOINT ["/opt/source-sage/bin/source-sage"]
-LABEL org.opencontainers.image.title="airbyte/source-sage" \
+LABEL org.opencontainers.image.title="source-sage" \
       org.opencontainers.image.description="Airbyte source for Sage Accounting" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="0.1.0" \
-      io.airbyte.name="airbyte/source-sage" \
+      io.airbyte.name="source-sage" \
       io.airbyte.version="0.1.0"

@@ -22,7 +22,7 @@ test-fast: .venv/installed
 	$(BIN)/pytest $(PARALLEL) unit_tests integration_tests/test_streams.py
 
 pyairbyte: .venv/installed .venv-demo/installed
-	$(BIN)/pytest integration_tests/test_pyairbyte.py -m pyairbyte
+	$(BIN)/pytest integration_tests/test_pyairbyte.py integration_tests/test_sync.py integration_tests/test_pages_work.py -m pyairbyte
 
 # The convergence property, thousands of times: about a second an example.
 torture: .venv/installed
@@ -81,8 +81,8 @@ lint: .venv/installed
 	$(PYTHON) scripts/make_venv.py .venv requirements/dev.txt
 	touch $@
 
-.venv-demo/installed: requirements/tools.txt requirements/build.txt requirements/demo.txt pyproject.toml
-	$(PYTHON) scripts/make_venv.py .venv-demo requirements/demo.txt
+.venv-demo/installed: requirements/tools.txt requirements/build.txt requirements/sync.txt pyproject.toml
+	$(PYTHON) scripts/make_venv.py .venv-demo requirements/sync.txt
 	touch $@
 
 # The peers and the chart each have an environment of their own.
@@ -98,7 +98,7 @@ lock: .venv/installed
 	$(LOCK) requirements/build.in -o requirements/build.txt
 	$(LOCK) pyproject.toml -o requirements/run.txt
 	$(LOCK) pyproject.toml --extra dev -o requirements/dev.txt
-	$(LOCK) requirements/demo.in -o requirements/demo.txt
+	$(LOCK) pyproject.toml --extra sync -o requirements/sync.txt
 	for name in chart dlt singer; do $(LOCK) benchmarks/requirements/$$name.in -o benchmarks/requirements/$$name.txt || exit; done
 	$(LOCK) requirements/sbom.in -o requirements/sbom.txt
 

@@ -1,4 +1,4 @@
-"""`source-sage-authorize` against the sandbox's consent page: by requests, as a process, and in a real browser."""
+"""`source-sage authorize` against the sandbox's consent page: by requests, as a process, and in a real browser."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from integration_tests import webdriver
 from integration_tests.harness import run
 from integration_tests.ports import free_port
 from integration_tests.sandbox import Sandbox, faults
-from source_sage.authorize import Person, main
 from source_sage.clock import parse_utc
+from source_sage.commands.authorize import Person, main
 from source_sage.config import ALLOWED_HOSTS
 from source_sage.sign_in import redirect
 from source_sage.sign_in.consent import redirect_uri
 from source_sage.sign_in.redirect import LOOPBACK
 
-COMMAND = Path(sys.executable).with_name("source-sage-authorize")
+COMMAND = Path(sys.executable).with_name("source-sage")
 CHECKED_START = "2024-02-29"
 
 
@@ -145,13 +145,15 @@ class Signing:
         assert "Traceback" not in shown
         folder = self.output.parent
         if code:
-            assert complaint.strip().endswith(".")
-            assert (self.output.read_text() if self.output.is_file() else None) == before
+            assert complaint.strip().endswith((".", "do."))
+            if "The sign-in is saved in" not in complaint:
+                assert (self.output.read_text() if self.output.is_file() else None) == before
         else:
             assert complaint == ""
         if folder.is_dir():
             assert not [one for one in folder.iterdir() if one.name.startswith(".")]
-        config = json.loads(self.output.read_text()) if code == 0 else None
+        saved = code == 0 or "The sign-in is saved in" in complaint
+        config = json.loads(self.output.read_text()) if saved else None
         return Outcome(code, config, " ".join(complaint.split()))
 
 
@@ -491,6 +493,43 @@ def test_a_sign_in_without_a_business(signing: Signing) -> None:
     signing.box.faults.add(faults.status(200, {"$items": []}), path="*/businesses")
     outcome = signing(signing.someone())
     assert outcome.code == 1 and "covers no business" in outcome.complaint
+    assert outcome.config is not None and outcome.config["account_id"] == ""
+
+
+@pytest.mark.parametrize("which", ["all", "second"])
+def test_with_everything_given_nothing_is_asked(signing: Signing, which: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAGE_CLIENT_ID", signing.box.tokens.client_id)
+    monkeypatch.setenv("SAGE_CLIENT_SECRET", signing.box.tokens.client_secret)
+    account_id = "all" if which == "all" else signing.box.businesses[1].id
+    who = signing.someone()
+    outcome = signing(who, "--account-id", account_id)
+    assert outcome.code == 0 and who.asked == []
+    assert outcome.config is not None and outcome.config["account_id"] == account_id
+    assert run("check", outcome.config).status["status"] == "SUCCEEDED"
+
+
+def test_a_sign_in_is_kept_though_nobody_chooses(signing: Signing) -> None:
+    outcome = signing(signing.someone(), start=None)
+    assert outcome.code == 1 and outcome.config is not None
+    assert "Nobody chose." in outcome.complaint and "account_id is empty" in outcome.complaint
+    outcome.config["account_id"] = signing.box.businesses[0].id  # as it says
+    assert run("check", outcome.config).status["status"] == "SUCCEEDED"
+
+
+def test_a_sign_in_is_kept_though_the_account_id_is_none_of_its_businesses(signing: Signing) -> None:
+    outcome = signing(signing.someone(), "--account-id", "0" * 32)
+    assert outcome.code == 1 and outcome.config is not None
+    assert "0" * 32 in outcome.complaint and signing.box.businesses[0].id in outcome.complaint
+
+
+def test_an_account_id_that_is_none_is_told_before_the_browser_opens(signing: Signing) -> None:
+    assert "Account ID holds what is no business id" in early(signing, "--account-id", "Juniper & Pike")
+
+
+def test_who_does_not_say_from_when_gets_last_year(signing: Signing) -> None:
+    outcome = signing(signing.someone(), "--account-id", "all", start=None)
+    assert outcome.code == 0 and outcome.config is not None
+    assert re.fullmatch(r"20\d\d-01-01", outcome.config["start_date"])
 
 
 @pytest.mark.parametrize(
@@ -500,6 +539,7 @@ def test_the_list_of_businesses_cannot_be_had(signing: Signing, fault: faults.Ac
     signing.box.faults.add(fault, path="*/businesses")
     outcome = signing(signing.someone())
     assert outcome.code == 1 and "The sign-in worked, but" in outcome.complaint and words in outcome.complaint
+    assert outcome.config is not None and outcome.config["refresh_token"]
 
 
 @pytest.mark.parametrize(
@@ -558,8 +598,11 @@ def test_nor_is_one_that_appears_meanwhile(signing: Signing) -> None:
     code = main(
         ["--api-endpoint", signing.box.root, "--port", str(signing.port), "--output", str(signing.output)], who.person
     )
-    assert code == 1 and who.answers == []
+    assert code == 0 and who.answers == []
     assert signing.output.read_text() == "somebody else's"
+    (other,) = signing.output.parent.glob("config-*.json")
+    assert json.loads(other.read_text())["account_id"] == signing.box.businesses[0].id
+    assert f"Saved to {other}" in "\n".join(who.said)
 
 
 def test_a_folder_is_no_file(signing: Signing) -> None:
@@ -599,7 +642,13 @@ def test_a_port_in_use_on_either_address(signing: Signing, family: socket.Addres
 
 
 def test_nobody_there_to_answer(signing: Signing) -> None:
-    outcome = signing(signing.someone())
+    who = signing.someone()
+
+    def silence(question: str) -> str:
+        raise EOFError
+
+    who.ask = silence  # type: ignore[method-assign]
+    outcome = signing(who)
     assert outcome.code == 1 and "Nobody can answer questions here" in outcome.complaint
 
 
@@ -621,7 +670,7 @@ def environment(box: Sandbox, browser: str) -> dict[str, str]:
 
 def arguments(box: Sandbox, port: int, output: Path) -> list[str]:
     options = ["--api-endpoint", box.root, "--port", str(port), "--output", str(output), "--start-date", CHECKED_START]
-    return [str(COMMAND), *options]
+    return [str(COMMAND), "authorize", *options]
 
 
 def test_the_command_opens_the_browser_that_the_system_names(own: Sandbox, port: int, tmp_path: Path) -> None:

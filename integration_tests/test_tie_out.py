@@ -34,6 +34,8 @@ class Answer(NamedTuple):
 
 def load(destination: Destination, streams: list[dict[str, Any]]) -> duckdb.DuckDBPyConnection:
     database = duckdb.connect()
+    database.execute("CREATE SCHEMA sage_raw")
+    database.execute("USE sage_raw")
     for stream in streams:
         database.execute(create_statement(stream, "JSON"))
         rows = values_of(stream, destination.all_rows(stream["name"]))

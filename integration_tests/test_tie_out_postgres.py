@@ -92,6 +92,7 @@ def books() -> Iterator[Books]:
 
 def fill(postgres: Postgres, books: Books) -> None:
     script = io.StringIO()
+    script.write("CREATE SCHEMA sage_raw;\nSET search_path TO sage_raw;\n")
     for stream in books.streams:
         script.write(f'{create_statement(stream, "JSONB")};\nCOPY "{stream["name"]}" FROM STDIN WITH (FORMAT csv);\n')
         rows = values_of(stream, books.destination.all_rows(stream["name"]))
@@ -101,7 +102,9 @@ def fill(postgres: Postgres, books: Books) -> None:
 
 
 def answers(postgres: Postgres, before: str = "") -> list[Answer]:
-    rows: list[Any] = list(csv.reader(io.StringIO(postgres.sql(f"BEGIN;\n{before};\n{TIE_OUT}\nROLLBACK;"))))
+    rows: list[Any] = list(
+        csv.reader(io.StringIO(postgres.sql(f"SET search_path TO sage_raw;\nBEGIN;\n{before};\n{TIE_OUT}\nROLLBACK;")))
+    )
     return [Answer(*row[:4], *(Decimal(one) for one in row[4:])) for row in rows]
 
 

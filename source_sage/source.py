@@ -44,9 +44,10 @@ from source_sage.given import catalog_of, config_of, state_of
 from source_sage.lists.asking import ThreadPool, Threads
 from source_sage.lists.records import Records
 from source_sage.lists.state import StreamState
+from source_sage.plan import Planned, planned
 from source_sage.sign_in.config_file import ConfigFile
 from source_sage.sign_in.tokens import SageTokens
-from source_sage.streams import StreamFacts, manifest, streams_of
+from source_sage.streams import StreamFacts, every_stream, manifest, streams_of
 from source_sage.sync.report import Report
 from source_sage.sync.stopping import Stop
 from source_sage.sync.sync import LONGEST_SILENCE_SECONDS, SECONDS_BETWEEN_LOOKS, Sync, blob_of, state_message
@@ -161,8 +162,9 @@ class SourceSage(Source):
         config: Mapping[str, Any],
         catalog: ConfiguredAirbyteCatalog,
         state: list[AirbyteStateMessage] | None = None,
+        report: Report | None = None,
     ) -> Iterator[AirbyteMessage | Records]:
-        """The same as `read`, with the records a page at a time."""
+        """The same as `read`, with the records a page at a time, and a report for whoever wants to look meanwhile."""
         started = self._clock.now()
         checked = _understood(config)
         states = ConnectorStateManager(state=state or [])
@@ -173,7 +175,7 @@ class SourceSage(Source):
         wanted = [name for name in selects if name in known]
         selected = [(known[name], states.get_stream_state(name, None)) for name in wanted]
         tokens, transport = self._connection(config, checked, reading=True)
-        report = Report()
+        report = report or Report()
         lists = [name for stream in wanted for name in known[stream].lists]
         find = functools.partial(_businesses, checked, transport, report, with_their_details=bool(lists))
         readable, unreadable = yield from self._meanwhile(find, selected, checked)
@@ -199,6 +201,39 @@ class SourceSage(Source):
             yield from sync.messages()
         finally:
             logger.info(report.block(self._clock.now() - started, tokens.renewals))
+
+    def plan(
+        self,
+        config: Mapping[str, Any],
+        streams: Sequence[StreamFacts],
+        state: list[AirbyteStateMessage],
+        report: Report,
+    ) -> Iterator[Planned]:
+        """What `read` would ask for; asks Sage how long the lists are and reads nothing.
+
+        Yields:
+            Each list of each business that can be read.
+
+        Raises:
+            AirbyteTracedException: Sage cannot be asked, or there is nothing to read.
+        """
+        checked = SageConfig.parse(config)
+        states = ConnectorStateManager(state=state)
+        host = str(urlsplit(checked.endpoints.api).hostname)
+        lists = {name: facts for facts in streams for name in facts.lists}
+        reached = {
+            name: StreamState(one.name, states.get_stream_state(one.name, None), host) for name, one in lists.items()
+        }
+        _, transport = self._connection(config, checked, reading=True)
+        readable, _ = _businesses(checked, transport, report, with_their_details=True)
+        for business in readable:
+            refused = refusals(lists, business.profile)
+            for name, facts in lists.items():
+                key = f"{business.id}/{name}" if len(facts.parents) > 1 else business.id
+                if refusal := refused.get(name):
+                    yield Planned(business, name, "", None, 0, refusal.reason)
+                else:
+                    yield planned(every_stream()[name], business, reached[name].checkpoint(key), checked, transport)
 
     def _meanwhile(
         self,

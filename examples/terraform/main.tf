@@ -42,7 +42,7 @@ variable "access_token" {
 variable "refresh_token" {
   type        = string
   sensitive   = true
-  description = "From source-sage-authorize. It works once: Airbyte replaces it at the first renewal"
+  description = "From source-sage authorize. It works once: Airbyte replaces it at the first renewal"
 }
 
 locals {
@@ -64,7 +64,7 @@ locals {
 resource "airbyte_source_definition" "sage" {
   workspace_id      = var.workspace_id
   name              = "Sage"
-  docker_repository = "airbyte/source-sage"
+  docker_repository = "registry.example.com/source-sage" # where you pushed the image that you built
   docker_image_tag  = var.source_sage_version
   documentation_url = "https://docs.airbyte.com/integrations/sources/sage"
 }

@@ -17,7 +17,7 @@ from integration_tests.image.stand_in import stand_in
 
 ROOT: Final = Path(__file__).parents[2]
 CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "source-sage"
-TAG: Final = "airbyte/source-sage:dev"
+TAG: Final = "source-sage"
 KEPT: Final = "1GB"
 NEEDED: Final = ("dockerd", "debootstrap", "setpriv")
 # Lies about in the folder that the image is built from, and must not get into it.

@@ -12,6 +12,7 @@ from typing import Any, Final
 import pytest
 
 from integration_tests import pyairbyte
+from integration_tests.blocks import blocks_of
 from integration_tests.harness import Message, Output, catalog_of
 from integration_tests.image.engine import Engine
 from integration_tests.sandbox import Sandbox
@@ -19,6 +20,7 @@ from integration_tests.sandbox import Sandbox
 pytestmark = pytest.mark.image_tests
 
 PACKAGE: Final = Path(sys.executable).with_name("source-sage")
+README: Final = Path(__file__).parents[2] / "README.md"
 STREAMS: Final = ("contacts", "sales_invoices", "ledger_entries", "countries", "trial_balance")
 
 
@@ -74,6 +76,32 @@ def timeless(said: Output) -> list[str]:
 def test_spec_and_discover_say_the_same(engine: Engine, image: str, files: Path) -> None:
     for command in (["spec"], named(files, "discover", "config")):
         assert timeless(by_image(engine, image, files, *command)) == timeless(by_package(*command))
+
+
+def test_readme_s_docker_lines_do_what_they_say(engine: Engine, image: str, tmp_path: Path) -> None:
+    (block,) = [one for one in blocks_of(README) if one.is_for_docker]
+    build, *lines = block.code.splitlines()
+    assert build == f"docker build -t {image} ."  # as the fixture did
+    script = "\n".join(["set -eo pipefail", *lines])
+    with Sandbox(size="tiny", seed=8) as sage:
+        write(tmp_path)
+        config = tmp_path / "sage-config.json"
+        config.write_text(json.dumps(sage.config()))
+        config.chmod(0o600)
+        for _ in range(2):  # and the next day, when the tokens of the first are dead
+            done = subprocess.run(
+                ["/bin/bash", "-c", script],
+                cwd=tmp_path,
+                env=engine.environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr[-3000:]
+            sage.clock.advance(600)
+        read, changed = (output((tmp_path / name).read_text()) for name in ("rows.jsonl", "changed.jsonl"))
+        assert read.rows("sales_invoices") and not changed.rows("sales_invoices")
+        assert json.loads(config.read_text())["refresh_token"] == sage.tokens.grants[-1].refresh_token
 
 
 def test_check_says_the_same(engine: Engine, image: str, files: Path, box: Sandbox) -> None:

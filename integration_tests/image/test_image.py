@@ -57,7 +57,7 @@ def test_its_labels_carry_the_package_s_version(setup: dict[str, Any]) -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     labels = setup["Config"]["Labels"]
     assert labels["io.airbyte.version"] == labels["org.opencontainers.image.version"] == version
-    assert labels["io.airbyte.name"] == labels["org.opencontainers.image.title"] == "airbyte/source-sage"
+    assert labels["io.airbyte.name"] == labels["org.opencontainers.image.title"] == "source-sage"
     assert labels["org.opencontainers.image.licenses"] == "MIT"
 
 

@@ -1,4 +1,4 @@
-"""The console script `source-sage-authorize`: a person signs in to Sage in a browser and gets a config file.
+"""`source-sage authorize`: a person signs in to Sage in a browser and gets a config file.
 
 Sage's codes live 60 seconds and work once, its access tokens live five minutes (docs/sage-api.md#sign-in): no job for
 copying by hand. Nothing here prints or logs a secret, a token or a code.
@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import getpass
 import io
-import json
 import logging
 import os
 import shlex
@@ -25,11 +24,12 @@ from typing import Final
 
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_sage.api.businesses import Business, chosen, covered_by_sign_in
+from source_sage.api.businesses import Business, chosen, covered_by_sign_in, not_covered
 from source_sage.api.transport import NoGoodAnswer, Transport
 from source_sage.clock import Clock
 from source_sage.config import ALL_BUSINESSES, SAGE_API, Endpoints, SageConfig
 from source_sage.errors import ListRefused, config_error, transient_error
+from source_sage.sign_in.config_file import ConfigFile, write
 from source_sage.sign_in.consent import (
     CALLBACK_PATH,
     NotTheAnswer,
@@ -107,7 +107,7 @@ def main(arguments: Sequence[str] | None = None, person: Person | None = None, c
     except EOFError:
         problem = (
             "Nobody can answer questions here, so nothing was saved. Run the command in a terminal, or give "
-            "SAGE_CLIENT_ID, SAGE_CLIENT_SECRET and --start-date beforehand."
+            "SAGE_CLIENT_ID and SAGE_CLIENT_SECRET beforehand."
         )
     except KeyboardInterrupt:
         problem = "Stopped. Nothing was saved."
@@ -120,16 +120,19 @@ def main(arguments: Sequence[str] | None = None, person: Person | None = None, c
 def authorize(options: argparse.Namespace, person: Person, clock: Clock) -> None:
     """Walk the person through the sign-in and write the config.
 
-    What can be found wrong without Sage is found before the browser opens.
+    What can be found wrong without Sage is found before the browser opens. A sign-in that was made is saved at once,
+    whatever comes after it.
 
     Raises:
-        AirbyteTracedException: it did not work out; no file was written.
-        KeyboardInterrupt, EOFError: the person stopped.
+        AirbyteTracedException: it did not work out; its message says whether a file was written, and what is missing
+            in it.
+        KeyboardInterrupt, EOFError: the person stopped, or is not there, before there was anything to save.
     """
     _require_place(options.output, options.force)
     # The form says what is wrong with a field; what nobody has typed yet is filled with stand-ins.
     form = {"client_id": "-", "client_secret": "-", "refresh_token": "-", "start_date": _usual_start(clock)}
-    form |= {"api_endpoint": options.api_endpoint} | ({"start_date": options.start_date} if options.start_date else {})
+    given = {"api_endpoint": options.api_endpoint, "start_date": options.start_date, "account_id": options.account_id}
+    form |= {name: value for name, value in given.items() if value}
     SageConfig.parse(form)
     form["client_id"] = _given("Client ID", "SAGE_CLIENT_ID", person.say, person.ask)
     form["client_secret"] = _given("Client Secret", "SAGE_CLIENT_SECRET", person.say, person.ask_hidden)
@@ -139,24 +142,68 @@ def authorize(options: argparse.Namespace, person: Person, clock: Clock) -> None
     code = _code(options, checked, redirect, sign_in, person)
     person.say("\nFetching the tokens and the list of businesses ...")
     config = {
-        "account_id": "",
+        "account_id": checked.account_id,
         "client_id": checked.client_id,
         "client_secret": checked.client_secret,
         "api_endpoint": checked.api_endpoint,
         **exchange(checked, code, redirect, sign_in.verifier, clock),
         "start_date": checked.start_date.isoformat(),
     }
-    businesses = _businesses(config, clock)
-    config["account_id"] = _ask_which(businesses, person)
+    output = _free(options.output, options.force, clock)
+    _write(output, config)
+    try:
+        _fill_in(config, options, output, form, person, clock)
+    except (AirbyteTracedException, EOFError, KeyboardInterrupt) as problem:
+        raise _unfinished(output, config, problem) from problem
+    quoted = shlex.quote(str(output))
+    person.say(
+        f"\nSaved to {output}. It holds the keys to your books: only you can read it; keep it so.\n"
+        f"Next: source-sage check --config {quoted} --save-config\n"
+        f"Then: source-sage sync --config {quoted}\n"
+        "Sage replaces the tokens whenever they are renewed, and the old ones end. Use this file in one place, with a "
+        "program that saves the renewed ones, as these two do."
+    )
+
+
+def _fill_in(
+    config: dict[str, str],
+    options: argparse.Namespace,
+    output: Path,
+    form: dict[str, str],
+    person: Person,
+    clock: Clock,
+) -> None:
+    """Find out what the sign-in alone does not say, and write it into the config.
+
+    Raises:
+        AirbyteTracedException: the list of businesses cannot be had, or an Account ID that was given is not in it.
+        KeyboardInterrupt, EOFError: the person stopped, or is not there.
+    """
+    businesses = _businesses(config, output, clock)
+    if options.account_id:
+        choice = chosen(SageConfig.parse(config), businesses)
+        if choice.unknown:
+            raise not_covered(choice.unknown, businesses)
+    else:
+        config["account_id"] = _ask_which(businesses, person)
+        _write(output, config)
     if not options.start_date:
         config["start_date"] = _ask_start(form, person)
-    _require_place(options.output, options.force)
-    _write(options.output, config)
-    person.say(
-        f"\nSaved to {options.output}. It holds the keys to your books: only you can read it; keep it so.\n"
-        f"Next: source-sage check --config {shlex.quote(str(options.output))}\n"
-        "Sage replaces the tokens whenever they are renewed, and the old ones end. Use this file in one place, with a "
-        "program that saves the renewed ones, as Airbyte does."
+    _write(output, config)
+
+
+def _unfinished(output: Path, config: dict[str, str], problem: BaseException) -> AirbyteTracedException:
+    """What to do with a sign-in that is saved and not finished."""
+    why = str(problem.message) if isinstance(problem, AirbyteTracedException) else "Nobody chose."
+    missing = (
+        ""
+        if config["account_id"]
+        else f" Its account_id is empty: put the id in, several with commas, or `{ALL_BUSINESSES}`."
+    )
+    return config_error(
+        f"{why}\nThe sign-in is saved in {output}, for its owner alone.{missing} The first day to read is "
+        f"{config['start_date']}, in its start_date. `source-sage check --config {output} --save-config` says "
+        "what is left to do."
     )
 
 
@@ -184,7 +231,9 @@ def picked(answer: str, businesses: Sequence[Business]) -> str:
 
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="source-sage-authorize",
+        prog="source-sage authorize",
+        epilog="Example: source-sage authorize    Unattended: source-sage authorize --account-id all --start-date "
+        "2024-01-01, with SAGE_CLIENT_ID and SAGE_CLIENT_SECRET set",
         description="Sign in to Sage Accounting in your browser and write a config file for source-sage. It asks for "
         "Client ID and Client Secret, or takes them from SAGE_CLIENT_ID and SAGE_CLIENT_SECRET. Your app in Sage's "
         f"developer portal must list the Callback URL {redirect_uri(DEFAULT_PORT)}",
@@ -192,6 +241,7 @@ def _options() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--output", type=Path, default=Path(DEFAULT_OUTPUT), metavar="FILE", help="where to write (%(default)s)")
     add("--force", action="store_true", help="overwrite the file if it is there")
+    add("--account-id", default="", metavar="ID", help="ids of the businesses, or all; asked for if there are several")
     add("--start-date", metavar="YYYY-MM-DD", help="first day to read; asked for if left out")
     add("--country", choices=COUNTRIES, help="country of the business; Sage then does not ask for it")
     add("--no-browser", action="store_true", help="sign in on another computer and paste the address it ends at")
@@ -259,23 +309,23 @@ def _pasted(state: str, person: Person) -> str:
     raise config_error("No code was found in what was pasted. Run the command again.")
 
 
-def _businesses(config: dict[str, str], clock: Clock) -> list[Business]:
+def _businesses(config: dict[str, str], output: Path, clock: Clock) -> list[Business]:
     """The businesses of the fresh sign-in. If Sage makes it renew the tokens, the config gets the new ones."""
     endpoints = Endpoints.of(config["api_endpoint"])
     try:
         with _airbyte_unheard():
-            tokens = SageTokens(config, endpoints.token, reading=False, clock=clock)
+            tokens = SageTokens(config, endpoints.token, reading=False, clock=clock, config_file=ConfigFile(output))
             transport = Transport(endpoints.api, tokens, error_handler(), connections=1, clock=clock)
             businesses = covered_by_sign_in(transport, tries=TRIES)
     except NoGoodAnswer as problem:
         raise transient_error(
             f"The sign-in worked, but Sage's list of businesses cannot be had from {endpoints.api}: "
-            f"{problem.internal_message}. Check the API Endpoint, then run the command again."
+            f"{problem.internal_message}. Check the API Endpoint, then go on."
         ) from problem
     except ListRefused as refusal:
         raise config_error(
             f"The sign-in worked, but {endpoints.api} refuses the list of businesses (HTTP {refusal.status}). Check "
-            "the API Endpoint and that the user may see a business, then run the command again."
+            "the API Endpoint and that the user may see a business, then go on."
         ) from refusal
     if not businesses:
         chosen(SageConfig.parse(config), businesses)  # raises, in the words of `check`
@@ -316,7 +366,11 @@ def _usual_start(clock: Clock) -> str:
 def _ask_start(form: dict[str, str], person: Person) -> str:
     """The Start Date, asked for until it is one; Enter takes the one in the form."""
     while True:
-        answer = person.ask(f"First day to read, as YYYY-MM-DD (Enter for {form['start_date']}): ").strip()
+        try:
+            answer = person.ask(f"First day to read, as YYYY-MM-DD (Enter for {form['start_date']}): ").strip()
+        except EOFError:
+            person.say(f"\nNobody answered: from {form['start_date']} on.")
+            return form["start_date"]
         try:
             return SageConfig.parse(form | ({"start_date": answer} if answer else {})).start_date.isoformat()
         except AirbyteTracedException as problem:
@@ -337,23 +391,19 @@ def _require_place(output: Path, force: bool) -> None:
         raise _unwritable(output, error) from None
 
 
+def _free(output: Path, force: bool, clock: Clock) -> Path:
+    """Where to write: the file that was asked for, or one beside it if somebody made that one meanwhile."""
+    if force or not os.path.lexists(output):
+        return output
+    return output.with_name(f"{output.stem}-{clock.now():%Y%m%d-%H%M%S}{output.suffix}")
+
+
 def _write(output: Path, config: dict[str, str]) -> None:
     """Write the config whole or not at all; nobody but its owner can read it at any moment."""
-    beside: Path | None = None
     try:
-        # mkstemp creates it with mode 0600.
-        descriptor, name = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.")
-        beside = Path(name)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(json.dumps(config, indent=2) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(output)
+        write(output, config)
     except OSError as error:
         raise _unwritable(output, error) from None
-    finally:
-        if beside is not None:
-            beside.unlink(missing_ok=True)
 
 
 def _unwritable(output: Path, error: OSError) -> AirbyteTracedException:
