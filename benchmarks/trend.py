@@ -35,7 +35,7 @@ def line_of(results: dict[str, Any], commit: str) -> dict[str, Any]:
 def main() -> None:
     """Append the line."""
     git = ["git", "rev-parse", "HEAD"]
-    commit = subprocess.run(git, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603
+    commit = subprocess.run(git, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
     with TREND.open("a", encoding="utf-8") as trend:
         trend.write(json.dumps(line_of(json.loads(RESULTS.read_text()), commit)) + "\n")
 

@@ -28,8 +28,8 @@ RELEASED: Final = CONTRACT / "released"
 NAMES: Final = ("spec", "catalog", "state")
 HOST: Final = "api.accounting.sage.com"
 
-# Every shape that a state has had which users may have stored. A shape that is written differently from now on is added,
-# never changed: each of them must be understood as long as no breaking version comes.
+# Every shape of state that users may have stored. A shape that is written otherwise from now on is added, never changed:
+# each of them must be understood as long as no breaking version comes.
 STATES: Final[dict[str, dict[str, Any]]] = {
     "read to its end": {
         "version": 2,
@@ -142,13 +142,18 @@ def _catalog() -> dict[str, Any]:
 def _fields(place: str, schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Each field's place and type; whether it may be null is left out, since all but the keys may."""
     for name, field in schema.get("properties", {}).items():
-        declared = field.get("type", [])
-        kinds = sorted({declared} if isinstance(declared, str) else set(declared) - {"null"})
-        marks = [str(field[mark]) for mark in ("format", "airbyte_type") if mark in field]
-        yield f"{place}{name}", " ".join([" or ".join(kinds), *marks])
+        yield f"{place}{name}", _kind(field)
         yield from _fields(f"{place}{name}.", field)
-        if isinstance(field.get("items"), dict):
-            yield from _fields(f"{place}{name}[].", {"properties": {"": field["items"]}})
+        if items := field.get("items"):
+            yield f"{place}{name}[]", _kind(items)
+            yield from _fields(f"{place}{name}[].", items)
+
+
+def _kind(field: Mapping[str, Any]) -> str:
+    """A field's type with its format."""
+    declared = field.get("type", [])
+    kinds = sorted({declared} if isinstance(declared, str) else set(declared) - {"null"})
+    return " ".join([" or ".join(kinds), *(str(field[mark]) for mark in ("format", "airbyte_type") if mark in field)])
 
 
 def _state() -> dict[str, Any]:

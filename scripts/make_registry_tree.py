@@ -1,8 +1,8 @@
 """Write the folder that a pull request to Airbyte's repository needs: `make registry-tree`.
 
 `build/registry/` has the same paths as Airbyte's repository: the connector's folder and its page of documentation. The
-metadata is checked with Airbyte's own published model. Airbyte builds Python connectors by a recipe of its own, without a
-Dockerfile; its registry knows the image as `airbyte/source-sage`, whatever this repository calls it.
+metadata is checked with Airbyte's own published model. Airbyte builds Python connectors by a recipe of its own, without
+a Dockerfile; its registry knows the image as `airbyte/source-sage`, whatever this repository calls it.
 
 docs/airbyte.md says what Airbyte takes, and what to do until it takes this.
 """

@@ -65,10 +65,18 @@ def linked_files(page: str) -> set[str]:
     return found
 
 
+def as_mkdocs_reads_it(text: str) -> str:
+    """A page without the tags that only Airbyte's own website knows, and with what can be unfolded read as Markdown."""
+    return re.sub(r"</?(FieldAnchor|HideInUI)[^>]*>", "", text).replace("<details>", '<details markdown="1">')
+
+
 def _place(name: str) -> None:
-    target = PAGES / name
+    source, target = ROOT / name, PAGES / name
     target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(ROOT / name, target)
+    if source.suffix == ".md":
+        target.write_text(as_mkdocs_reads_it(source.read_text(encoding="utf-8")), encoding="utf-8")
+    else:
+        shutil.copyfile(source, target)
 
 
 def _mermaid() -> bytes:

@@ -273,7 +273,7 @@ def _tell_users(number: str) -> None:
     text = re.sub(rf"^\| {re.escape(number)} \|.*\n", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     head, rest = text.split("## Changelog", 1)
     today = dt.datetime.now(dt.UTC).date().isoformat()
-    row = f"| {number} | {today} | – | {_subject()} |\n"
+    row = f"| {number} | {today} |  | {_subject()} |\n"
     rest = re.sub(r"^\|:--.*\n", lambda line: line[0] + row, rest, count=1, flags=re.MULTILINE)
     path.write_text(f"{head}## Changelog{rest}", encoding="utf-8")
 

@@ -1,8 +1,8 @@
 """Test the package as a user has it: `python scripts/test_installed.py [TEST ...]`, as `make test-installed` does.
 
 The sdist is built, the wheel is made of the sdist, both are installed in turn into an environment of their own, and the
-tests run against the wheel in a copy of the repository that has no source folder: a file that the wheel lacks, or a test
-that looks beside it, shows here and not at a user's.
+tests run against the wheel in a copy of the repository that has no source folder: a file that the wheel lacks shows
+here, and not at a user's.
 
 Meanwhile branch coverage is measured, in every process that a test starts as well. After a run of all tests it is held:
 a floor a point below what it was (`fail_under` in pyproject.toml). The report is `build/coverage`.
@@ -74,8 +74,9 @@ def _copy() -> None:
         if source.is_file() and not name.startswith(f"{PACKAGE}/"):
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target, follow_symlinks=False)
-    # Some tests ask git what it would take.
+    # Some tests ask git what it takes.
     run(["git", "init", "--quiet"], cwd=COPY)
+    run(["git", "add", "--all"], cwd=COPY)
 
 
 def _test(python: Path, chosen: list[str]) -> int:
