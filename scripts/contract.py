@@ -28,8 +28,8 @@ RELEASED: Final = CONTRACT / "released"
 NAMES: Final = ("spec", "catalog", "state")
 HOST: Final = "api.accounting.sage.com"
 
-# Every shape of state that users may have stored. A shape that is written otherwise from now on is added, never changed:
-# each of them must be understood as long as no breaking version comes.
+# Every shape of state that users may have stored. One that is written otherwise from now on is added, not changed: all
+# of them must be understood as long as no breaking version comes.
 STATES: Final[dict[str, dict[str, Any]]] = {
     "read to its end": {
         "version": 2,

@@ -35,10 +35,8 @@ FLOORS: Final[dict[str, int]] = {
     "state": 0,
     "tokens": 0,
 }
-# What may notice. mutmut picks from these, for each mutant, those that run through it.
-TESTS: Final = tuple(
-    f"unit_tests/test_{name}.py" for name in ("cuts", "keys", "pages", "rows", "slices", "starts", "state", "tokens")
-)
+# What may notice beside the unit tests of the same name. mutmut runs, of all these, those that go through a mutant.
+OTHERS: Final[dict[str, tuple[str, ...]]] = {"cuts": ("slices",), "keys": ("slices",), "state": ("starts",)}
 # mutmut's exit codes of a mutant, by what they mean here.
 NOTICED: Final = {1, 3, 36, 24, 152, -24, -9, -11}  # a test failed or broke, or the mutant ran for too long
 SURVIVED: Final = {0}
@@ -83,10 +81,16 @@ def _copy(modules: list[str]) -> None:
         "only_mutate": mutated,
         "also_copy": [one.name for one in sorted(WORK.iterdir()) if one.name not in ("mutants", PACKAGE)],
         "pytest_add_cli_args": ["-p", "no:xdist", "-p", "no:cacheprovider", "-x"],
-        "pytest_add_cli_args_test_selection": list(TESTS),
+        "pytest_add_cli_args_test_selection": tests_of(modules),
     }
     lines = [f"{key} = {json.dumps(value)}\n" for key, value in settings.items()]
     (WORK / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text() + "\n[tool.mutmut]\n" + "".join(lines))
+
+
+def tests_of(modules: list[str]) -> list[str]:
+    """The unit tests that may notice the mutants of some modules."""
+    names = {name for module in modules for name in (module, *OTHERS.get(module, ()))}
+    return [f"unit_tests/test_{name}.py" for name in sorted(names)]
 
 
 def _path(module: str) -> Path:
