@@ -84,11 +84,11 @@ def _test(python: Path, chosen: list[str]) -> int:
     environment = {**os.environ, "COVERAGE_FILE": str(COPY / ".coverage")}
     pytest = [*coverage, "run", "-m", "pytest", "-n", "auto", "--dist", "worksteal", *chosen]
     tested = subprocess.run(pytest, cwd=COPY, env=environment, check=False).returncode
-    # A process that a test has killed leaves a file that is cut off.
-    run([*coverage, "combine", "--quiet", "--ignore-errors"], cwd=COPY, env=environment)
-    run([*coverage, "html", "--quiet", "--fail-under=0", "--directory", str(REPORT)], cwd=COPY, env=environment)
+    # Told of the files in the source folder, which are those of the wheel.
+    run([*coverage, "combine", "--quiet", str(COPY)], cwd=ROOT, env=environment)
+    run([*coverage, "html", "--quiet", "--fail-under=0", "--directory", str(REPORT)], cwd=ROOT, env=environment)
     floor = ["--fail-under=0"] if chosen else []
-    held = subprocess.run([*coverage, "report", *floor], cwd=COPY, env=environment, check=False).returncode
+    held = subprocess.run([*coverage, "report", *floor], cwd=ROOT, env=environment, check=False).returncode
     return tested or held
 
 
