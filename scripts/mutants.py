@@ -3,8 +3,8 @@
     python scripts/mutants.py [MODULE ...]        (make mutants)
 
 mutmut makes the mutants and runs, for each, the tests that run through its function. Everything happens in a copy,
-`build/mutation`, which keeps what was found: a second run tries only what has changed. Survivors are listed with the
-change that nobody noticed; `build/mutation.json` has the figures.
+`build/mutation/MODULE`, which keeps what was found: a second run tries only what has changed. Survivors are listed with
+the change that nobody noticed; `build/mutation.json` has the figures.
 
 Exits with 1 if a module's share of mutants that were noticed is below its floor. A floor is two points below what was
 measured: several tests draw their examples at random, and a mutant that loops is noticed by time alone.
@@ -48,72 +48,76 @@ def main(modules: list[str]) -> int:
     chosen = modules or list(FLOORS)
     if unknown := sorted(set(chosen) - FLOORS.keys()):
         raise SystemExit(f"No floor is set for {', '.join(unknown)}. There is one for {', '.join(FLOORS)}.")
-    _copy(chosen)
-    children = os.environ.get("MUTANTS_CHILDREN") or str(os.cpu_count() or 1)
-    mutmut = [sys.executable, "-m", "mutmut", "run", "--max-children", children]
-    environment = {**os.environ, "PYTHONHASHSEED": "0", "CI": "1"}
-    done = subprocess.run(mutmut, cwd=WORK, check=False, env=environment)
-    results = {module: _of(module) for module in chosen}
-    REPORT.write_text(json.dumps({"exit": done.returncode, "modules": results}, indent=1) + "\n")
+    results = {}
+    for module in chosen:
+        results[module] = _tried(module)
+        REPORT.write_text(json.dumps(results, indent=1) + "\n")
     for module, result in results.items():
-        for name in result["survivors"]:
-            shown = [sys.executable, "-m", "mutmut", "show", name]
-            sys.stdout.write(subprocess.run(shown, cwd=WORK, check=False, capture_output=True, text=True).stdout + "\n")
         sys.stdout.write(f"{module}: {result['noticed']} of {result['tried']} noticed, {result['share']:.1f} %\n")
-    below = [module for module, result in results.items() if result["share"] < FLOORS[module]]
+    below = [f"{module} ({FLOORS[module]} %)" for module in chosen if results[module]["share"] < FLOORS[module]]
     if below:
-        sys.stdout.write(f"Below the floor: {', '.join(f'{one} ({FLOORS[one]} %)' for one in below)}\n")
-    return 1 if below or done.returncode else 0
+        sys.stdout.write(f"Below the floor: {', '.join(below)}\n")
+    return 1 if below else 0
 
 
-def _copy(modules: list[str]) -> None:
+def _tried(module: str) -> dict[str, Any]:
+    """What became of a module's mutants; the survivors are shown."""
+    work = WORK / module
+    _copy(module, work)
+    children = os.environ.get("MUTANTS_CHILDREN") or str(os.cpu_count() or 1)
+    mutmut = [sys.executable, "-m", "mutmut"]
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    subprocess.run([*mutmut, "run", "--max-children", children], cwd=work, check=True, env=environment)
+    meta = work / "mutants" / f"{_path(module).relative_to(ROOT)}.meta"
+    result = judged(json.loads(meta.read_text())["exit_code_by_key"])
+    for name in result["survivors"]:
+        shown = subprocess.run([*mutmut, "show", name], cwd=work, check=False, capture_output=True, text=True)
+        sys.stdout.write(f"{shown.stdout}\n")
+    return result
+
+
+def judged(codes: dict[str, int | None]) -> dict[str, Any]:
+    """The figures of a module.
+
+    Args:
+        codes: mutmut's exit code of each mutant; None where it was not tried.
+    """
+    tried = {name: code for name, code in codes.items() if code in NOTICED | SURVIVED | UNTESTED}
+    survivors = sorted(name for name, code in tried.items() if code not in NOTICED)
+    noticed = len(tried) - len(survivors)
+    share = 100 * noticed / len(tried) if tried else 0.0
+    return {"mutants": len(codes), "tried": len(tried), "noticed": noticed, "share": share, "survivors": survivors}
+
+
+def _copy(module: str, work: Path) -> None:
     """What git knows, brought up to date in the copy, with mutmut's settings."""
-    WORK.mkdir(parents=True, exist_ok=True)
+    work.mkdir(parents=True, exist_ok=True)
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S607
     for name in filter(None, listed.stdout.split("\0")):
-        source, target = ROOT / name, WORK / name
+        source, target = ROOT / name, work / name
         if source.is_file() and not (target.is_file() and target.read_bytes() == source.read_bytes()):
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
-    mutated = [_path(module).relative_to(ROOT).as_posix() for module in modules]
     settings = {
         "source_paths": [PACKAGE],
-        "only_mutate": mutated,
-        "also_copy": [one.name for one in sorted(WORK.iterdir()) if one.name not in ("mutants", PACKAGE)],
+        "only_mutate": [_path(module).relative_to(ROOT).as_posix()],
+        "also_copy": [one.name for one in sorted(work.iterdir()) if one.name not in ("mutants", PACKAGE)],
         "pytest_add_cli_args": ["-p", "no:xdist", "-p", "no:cacheprovider", "-x"],
-        "pytest_add_cli_args_test_selection": tests_of(modules),
+        "pytest_add_cli_args_test_selection": tests_of(module),
     }
     lines = [f"{key} = {json.dumps(value)}\n" for key, value in settings.items()]
-    (WORK / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text() + "\n[tool.mutmut]\n" + "".join(lines))
+    (work / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text() + "\n[tool.mutmut]\n" + "".join(lines))
 
 
-def tests_of(modules: list[str]) -> list[str]:
-    """The unit tests that may notice the mutants of some modules."""
-    names = {name for module in modules for name in (module, *OTHERS.get(module, ()))}
-    return [f"unit_tests/test_{name}.py" for name in sorted(names)]
+def tests_of(module: str) -> list[str]:
+    """The unit tests that may notice a module's mutants."""
+    return [f"unit_tests/test_{name}.py" for name in (module, *OTHERS.get(module, ()))]
 
 
 def _path(module: str) -> Path:
     """The one file of a module's name."""
     (found,) = (ROOT / PACKAGE).rglob(f"{module}.py")
     return found
-
-
-def _of(module: str) -> dict[str, Any]:
-    """What became of a module's mutants."""
-    meta = WORK / "mutants" / f"{_path(module).relative_to(ROOT)}.meta"
-    codes: dict[str, int | None] = json.loads(meta.read_text())["exit_code_by_key"]
-    tried = {name: code for name, code in codes.items() if code in NOTICED | SURVIVED | UNTESTED}
-    survivors = sorted(name for name, code in tried.items() if code not in NOTICED)
-    noticed = len(tried) - len(survivors)
-    return {
-        "mutants": len(codes),
-        "tried": len(tried),
-        "noticed": noticed,
-        "share": 100 * noticed / len(tried) if tried else 0.0,
-        "survivors": survivors,
-        "other": sorted({code for code in codes.values() if code not in NOTICED | SURVIVED | UNTESTED}, key=str),
-    }
 
 
 if __name__ == "__main__":

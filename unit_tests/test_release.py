@@ -194,6 +194,12 @@ def test_a_module_with_a_floor_is_there_once(module: str) -> None:
     assert len([*PACKAGE.rglob(f"{module}.py")]) == 1
 
 
+def test_a_mutant_counts_as_noticed_by_a_failure_or_by_time_alone() -> None:
+    result = mutants.judged({"failed": 1, "looped": 36, "survived": 0, "no test": 33, "not tried": None, "skipped": 34})
+    assert (result["mutants"], result["tried"], result["noticed"], result["share"]) == (6, 4, 2, 50.0)
+    assert result["survivors"] == ["no test", "survived"]
+
+
 def test_a_night_of_the_bench_is_a_line() -> None:
     sample: dict[str, Any] = {"experiment": "ledger", "reader": "ours", "setting": "", "trouble": ""}
     runs = [sample | {"round": n, "wall": wall, "peak_mb": 100, "requests": 7} for n, wall in enumerate((3, 1, 2))]
