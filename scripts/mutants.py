@@ -36,7 +36,12 @@ FLOORS: Final[dict[str, int]] = {
     "tokens": 0,
 }
 # What may notice beside the unit tests of the same name. mutmut runs, of all these, those that go through a mutant.
-OTHERS: Final[dict[str, tuple[str, ...]]] = {"cuts": ("slices",), "keys": ("slices",), "state": ("starts",)}
+OTHERS: Final[dict[str, tuple[str, ...]]] = {
+    "cuts": ("slices",),
+    "keys": ("slices",),
+    "rows": ("row_times",),
+    "state": ("starts",),
+}
 # mutmut's exit codes of a mutant, by what they mean here.
 NOTICED: Final = {1, 3, 36, 24, 152, -24, -9, -11}  # a test failed or broke, or the mutant ran for too long
 SURVIVED: Final = {0}
@@ -102,6 +107,8 @@ def _copy(module: str, work: Path) -> None:
         "source_paths": [PACKAGE],
         "only_mutate": [_path(module).relative_to(ROOT).as_posix()],
         "also_copy": [one.name for one in sorted(work.iterdir()) if one.name not in ("mutants", PACKAGE)],
+        # Each mutant begins where no test has run: rows remembers what it has shaped, and would answer from memory.
+        "process_isolation": "forkserver",
         "pytest_add_cli_args": ["-p", "no:xdist", "-p", "no:cacheprovider", "-x"],
         "pytest_add_cli_args_test_selection": tests_of(module),
     }

@@ -82,7 +82,9 @@ def _copy() -> None:
 def _test(python: Path, chosen: list[str]) -> int:
     coverage = [str(python), "-m", "coverage"]
     environment = {**os.environ, "COVERAGE_FILE": str(COPY / ".coverage")}
-    pytest = [*coverage, "run", "-m", "pytest", "-n", "auto", "--dist", "worksteal", *chosen]
+    # Measuring takes twice the time.
+    patient = ["-n", "auto", "--dist", "worksteal", "--timeout", "600"]
+    pytest = [*coverage, "run", "-m", "pytest", *patient, *chosen]
     tested = subprocess.run(pytest, cwd=COPY, env=environment, check=False).returncode
     # Told of the files in the source folder, which are those of the wheel.
     run([*coverage, "combine", "--quiet", str(COPY)], cwd=ROOT, env=environment)
