@@ -12,9 +12,10 @@ import pytest
 
 from scripts import make_venv
 from source_sage.commands.authorize import DEFAULT_OUTPUT
+from source_sage.streams import PACKAGE
 
 ROOT: Final = Path(__file__).parents[1]
-PAGES: Final = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "source_sage/manifest.yaml"]
+PAGES: Final = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), PACKAGE / "manifest.yaml"]
 SECRET_ON_A_COMMAND_LINE: Final = re.compile(
     r"(client_secret|refresh_token|access_token|[^_]code)=(?!code)", re.IGNORECASE
 )
@@ -54,7 +55,7 @@ def test_no_recipe_puts_a_secret_on_a_command_line(page: Path) -> None:
 
 
 def test_every_lock_has_hashes_for_everything() -> None:
-    locks = [*ROOT.glob("requirements/*.txt"), *ROOT.glob("benchmarks/requirements/*.txt")]
+    locks = [*ROOT.glob("requirements/**/*.txt"), *ROOT.glob("benchmarks/requirements/*.txt")]
     assert len(locks) >= 8
     for lock in locks:
         entries = re.split(r"\n(?=\S)", lock.read_text().strip())

@@ -18,7 +18,7 @@ from source_sage.lists.state import RANGES_AT_MOST, Checkpoint, StreamState, Who
 
 MOMENTS = st.datetimes(dt.datetime(2000, 1, 1), dt.datetime(2100, 1, 1), timezones=st.just(dt.UTC)).map(utc_text)
 WINDOWS = st.builds(Window, st.none() | st.dates(), st.none() | st.dates())
-WHOLES = st.builds(Whole.of, WINDOWS, MOMENTS, st.lists(WINDOWS, max_size=4))
+WHOLES = st.builds(Whole.of, WINDOWS, MOMENTS, st.lists(WINDOWS, max_size=4), of_changes=st.booleans())
 REACHED = st.builds(Checkpoint.for_window, WINDOWS, MOMENTS)
 PAGES = st.builds(
     SmallerPages, rows=st.integers(1, 200), full=st.integers(0, 99), wait=st.integers(FIRST_WAIT, LONGEST_WAIT)
@@ -207,6 +207,36 @@ def test_a_damaged_state_is_refused_with_the_stream_and_the_way_out(blob: dict[s
     message = failure_of(blob)
     assert message.startswith("The saved state of stream sales_invoices cannot be read")
     assert "Refresh or clear this stream in the connection's settings" in message
+
+
+@pytest.mark.parametrize(
+    ("blob", "cause"),
+    [
+        ({"version": 3, "endpoint": SAGE_HOST, "businesses": {}}, "version 3 is not 2"),
+        (of_before(page=7, walk=1), "unknown fields ['page', 'walk']"),
+        (a_blob(), "neither watermark nor began"),
+        (a_blob(watermark="1969-12-31T23:59:59Z"), "1969-12-31T23:59:59Z is before there was anything to read"),
+    ],
+)
+def test_a_refusal_tells_maintainers_the_stream_and_the_cause(blob: dict[str, Any], cause: str) -> None:
+    with pytest.raises(AirbyteTracedException) as caught:
+        StreamState("sales_invoices", blob, SAGE_HOST)
+    assert cause in str(caught.value.__cause__)
+    assert caught.value.internal_message == f"state of sales_invoices: {type(caught.value.__cause__).__name__}"
+    assert str(caught.value.message).endswith(" settings, so that it is read from the beginning.")
+
+
+def test_a_state_of_another_endpoint_is_told_maintainers_as_such() -> None:
+    with pytest.raises(AirbyteTracedException) as caught:
+        StreamState("contacts", a_blob(watermark=MOMENT), "sage.example")
+    assert caught.value.internal_message == "state of contacts: another endpoint"
+    assert str(caught.value.message).endswith(", so that it is read from the beginning.")
+
+
+def test_the_first_moment_of_which_there_can_be_rows_is_taken() -> None:
+    begins = "1970-01-01T00:00:00Z"
+    checkpoint = a_state(a_blob(watermark=begins)).checkpoint("b1")
+    assert checkpoint is not None and checkpoint.watermark == begins
 
 
 def test_the_checkpoint_of_another_endpoint_is_refused_and_what_to_do_is_said() -> None:

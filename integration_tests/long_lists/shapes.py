@@ -6,19 +6,19 @@ import functools
 import json
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
 from integration_tests.long_lists.times import DAY, day_text, instant
 from integration_tests.sandbox.wire.facts import resources
+from source_sage.streams import PACKAGE
 
 THIN: Final = 300
 NORMAL: Final = 1_000
 FAT: Final = 11_500
 
-_SCHEMAS: Final = Path(__file__).parents[2] / "source_sage" / "schemas"
+_SCHEMAS: Final = PACKAGE / "schemas"
 _WORDS: Final = "posted from the day book and matched with its bank line; "
 _MARK: Final = re.compile(rb'@(id|tail|created|updated|shown|amount)@|"@(date|gone)@"')
 _GUID_STEP: Final = 0x9E3779B97F4A7C15
