@@ -173,6 +173,25 @@ def test_a_flaw_in_the_account_of_what_is_owed_is_found(
     assert noticed == {CHECKS[0], CHECKS[1], check}
 
 
+def test_what_was_open_before_and_adds_up_to_nothing_is_no_difference(database: duckdb.DuckDBPyConnection) -> None:
+    """An invoice and a credit note of the same amount are open since before the first month, and not here."""
+    database.execute("BEGIN")
+    database.execute(
+        "UPDATE trial_balance SET opening_debit = 5 WHERE rowid = (SELECT min(rowid) FROM trial_balance AS t WHERE "
+        "from_date = (SELECT min(from_date) FROM trial_balance) AND NOT EXISTS (SELECT 1 FROM ledger_accounts AS a "
+        "WHERE a.id = t.ledger_account_id AND a.control_name IN ('RECEIVABLES', 'PAYABLES')))"
+    )
+    database.execute(
+        "DELETE FROM sales_invoices WHERE rowid = (SELECT min(rowid) FROM sales_invoices WHERE "
+        f"outstanding_amount > 0 AND {NAMED} AND business_id = (SELECT business_id FROM trial_balance "
+        "WHERE opening_debit = 5))"
+    )
+    answers = tie_out(database)
+    database.execute("ROLLBACK")
+    told = {one.verdict for one in answers if one.check in CHECKS[3:]}
+    assert told == {"not checked", "ties out"}
+
+
 def test_a_penny_is_found_and_less_is_not(database: duckdb.DuckDBPyConnection) -> None:
     for amount, expected in (("0.01", True), ("0.004", False)):
         database.execute("BEGIN")
