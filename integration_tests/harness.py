@@ -19,8 +19,8 @@ from typing import Any
 
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_sage.asking import ThreadPool, Threads
 from source_sage.clock import Clock
+from source_sage.lists.asking import ThreadPool, Threads
 from source_sage.run import SageEntrypoint, as_line
 from source_sage.secrecy import SecretsLogFormatter
 from source_sage.source import SourceSage

@@ -41,8 +41,8 @@ from starlette.responses import Response
 from integration_tests.harness import catalog_of, discover
 from integration_tests.sandbox import Sandbox
 from integration_tests.sandbox.manners.faults import Action, Call
-from source_sage.config_file import beside
 from source_sage.run import run
+from source_sage.sign_in.config_file import beside
 
 TOKEN_PATH: Final = "/oauth/token"  # noqa: S105 (an address)
 TOKEN_LIFE: Final = 1.0

@@ -12,8 +12,9 @@ from integration_tests.harness import Destination, EveryRow, Message, Output, Ro
 from integration_tests.sandbox import Company, Sandbox
 from integration_tests.sandbox.manners.requestlog import Logged
 from integration_tests.test_streams import EVERY_STREAM, unequal
-from source_sage import cuts, proofs, reading, streams, walks
+from source_sage import streams
 from source_sage.clock import Clock
+from source_sage.lists import cuts, proofs, reading, walks
 
 LONG_AGO, FAR_OFF = "0001-01-01", "9999-12-31"
 SECONDS_TO_END = 30

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from source_sage.asking import Ask
+from source_sage.lists.asking import Ask
 
 
 class SeededThreads:

@@ -27,12 +27,12 @@ from integration_tests import webdriver
 from integration_tests.harness import run
 from integration_tests.ports import free_port
 from integration_tests.sandbox import Sandbox, faults
-from source_sage import redirect
 from source_sage.clock import parse_utc
 from source_sage.commands.authorize import Person, main
 from source_sage.config import ALLOWED_HOSTS
-from source_sage.consent import redirect_uri
-from source_sage.redirect import LOOPBACK
+from source_sage.sign_in import redirect
+from source_sage.sign_in.consent import redirect_uri
+from source_sage.sign_in.redirect import LOOPBACK
 
 COMMAND = Path(sys.executable).with_name("source-sage")
 CHECKED_START = "2024-02-29"

@@ -19,7 +19,7 @@ from benchmarks.peers.shaping import compiled
 from benchmarks.readers import Job, plain_client
 from benchmarks.server import Counts, Server
 from benchmarks.targets import most_requests, slices_of
-from source_sage import cuts, walks
+from source_sage.lists import cuts, walks
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,8 @@ from integration_tests.pipeline import Killed, SandboxClock, page_size
 from integration_tests.sandbox import Company, Sandbox, faults
 from integration_tests.seeded import SeededThreads
 from integration_tests.test_streams import unequal
-from source_sage import cuts, paging, proofs, reading, streams, walks
+from source_sage import streams
+from source_sage.lists import cuts, paging, proofs, reading, walks
 
 EXAMPLES = int(os.environ.get("TORTURE_EXAMPLES", "200"))
 # Shares of them that workers take; each stays within minutes.

@@ -9,9 +9,9 @@ import pytest
 import requests
 
 from integration_tests.long_lists import NORMAL, THIN, Call, Connection, LongSage, Reply, gateway, sage_error
-from source_sage import transport
-from source_sage.page_sizes import FIRST_WAIT
-from source_sage.transport import Transport
+from source_sage.api import transport
+from source_sage.api.transport import Transport
+from source_sage.lists.page_sizes import FIRST_WAIT
 
 LISTS = ("contacts", "sales_invoices", "purchase_invoices", "journals")
 ROWS = 2_400

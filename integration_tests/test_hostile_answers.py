@@ -18,12 +18,12 @@ from starlette.responses import Response
 
 from integration_tests.pipeline import Pipeline
 from integration_tests.sandbox import Sandbox, faults
-from source_sage import transport as module
+from source_sage.api import transport as module
+from source_sage.api.transport import Answer, NoGoodAnswer, NotSagesWord, Transport
 from source_sage.clock import Clock
 from source_sage.errors import ListRefused
+from source_sage.sign_in.tokens import SageTokens
 from source_sage.source import error_handler
-from source_sage.tokens import SageTokens
-from source_sage.transport import Answer, NoGoodAnswer, NotSagesWord, Transport
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 GOOD = b'{"$items": [], "$total": 0}'

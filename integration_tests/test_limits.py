@@ -14,12 +14,12 @@ from integration_tests.harness import run
 from integration_tests.pipeline import SandboxClock
 from integration_tests.sandbox import Sandbox, faults
 from integration_tests.sandbox.manners.requestlog import Logged
-from source_sage.limits import Limits
-from source_sage.pace import Pace
-from source_sage.report import Tally
+from source_sage.api.limits import Limits
+from source_sage.api.pace import Pace
+from source_sage.api.transport import Transport
+from source_sage.counts import Tally
+from source_sage.sign_in.tokens import SageTokens
 from source_sage.source import error_handler
-from source_sage.tokens import SageTokens
-from source_sage.transport import Transport
 
 # Time runs faster there, but for real: a busy machine may be late. `unit_tests/test_limits.py` simulates the same.
 races = pytest.mark.attacks

@@ -14,7 +14,7 @@ from integration_tests.harness import Row
 from integration_tests.pipeline import Pipeline, page_size
 from integration_tests.sandbox import Sandbox, faults
 from integration_tests.test_streams import EVERY_STREAM, unequal
-from source_sage.rows import UNCONVERTED
+from source_sage.lists.rows import UNCONVERTED
 
 INVOICES = "sales_invoices"
 AMOUNT, DATE, MOMENT, TEXT, TRUTH = "total_amount", "due_date", "updated_at", "notes", "sent"

@@ -13,7 +13,7 @@ from integration_tests.pipeline import Pipeline, is_walk
 from integration_tests.sandbox import Sandbox
 from integration_tests.sandbox.manners.requestlog import Logged
 from integration_tests.test_streams import EVERY_STREAM
-from source_sage import cuts
+from source_sage.lists import cuts
 
 PAGE_SIZE = 200
 # What tells whether a list of several pages stood still while it was read.

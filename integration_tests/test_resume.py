@@ -25,8 +25,8 @@ import pytest
 from integration_tests.harness import Message
 from integration_tests.pipeline import Pipeline, is_walk, page_size
 from integration_tests.sandbox import Company, Sandbox, faults
-from source_sage import cuts, walks
-from source_sage.state import RANGES_AT_MOST
+from source_sage.lists import cuts, walks
+from source_sage.lists.state import RANGES_AT_MOST
 
 FULL = "RESUME_FULL" in os.environ
 ROWS, PAGE_SIZE = (200_000, 200) if FULL else (4_000, 20)

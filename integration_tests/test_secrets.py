@@ -22,7 +22,7 @@ import pytest
 
 from integration_tests.harness import Message, catalog_of, run
 from integration_tests.sandbox import Sandbox, faults
-from source_sage import tokens as module
+from source_sage.sign_in import tokens as module
 
 SOURCE = Path(sys.executable).with_name("source-sage")
 TOKEN_PATH = "/oauth/token"

@@ -14,14 +14,14 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from integration_tests import stranger
 from integration_tests.stranger import MEBIBYTE, Stranger
-from source_sage import transport as module
+from source_sage.api import transport as module
+from source_sage.api.transport import Transport
 from source_sage.clock import Clock
 from source_sage.config import Endpoints, SageConfig
-from source_sage.consent import exchange, redirect_uri
 from source_sage.session import TooLarge, body_of, open_session
+from source_sage.sign_in.consent import exchange, redirect_uri
+from source_sage.sign_in.tokens import SageTokens
 from source_sage.source import error_handler
-from source_sage.tokens import SageTokens
-from source_sage.transport import Transport
 
 SECRET: Final = "the-client-secret"
 TOKENS: Final = b'{"access_token":"new","refresh_token":"newer","expires_in":300}'

@@ -18,9 +18,9 @@ from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 from integration_tests.harness import catalog_of, discover
 from integration_tests.pipeline import SandboxClock, page_size
 from integration_tests.sandbox import Company, Sandbox, faults
-from source_sage.asking import Ask
+from source_sage.lists.asking import Ask
 from source_sage.source import SourceSage
-from source_sage.sync import LONGEST_SILENCE_SECONDS, SECONDS_BETWEEN_LOOKS
+from source_sage.sync.sync import LONGEST_SILENCE_SECONDS, SECONDS_BETWEEN_LOOKS
 
 ALLOWED = LONGEST_SILENCE_SECONDS + 2 * SECONDS_BETWEEN_LOOKS
 Asks = Callable[[], float]

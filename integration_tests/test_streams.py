@@ -28,7 +28,7 @@ EVERY_STREAM = {
 LISTS = [
     name
     for name, facts in EVERY_STREAM.items()
-    if facts.class_name.startswith(("source_sage.reading.", "source_sage.still."))
+    if facts.class_name.startswith(("source_sage.lists.reading.", "source_sage.lists.still."))
 ]
 # A company in Britain does not have these; docs/sage-api.md#plans-countries-roles.
 FRENCH = {"business_activity_types", "legal_form_types"}

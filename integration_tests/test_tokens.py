@@ -16,8 +16,8 @@ from integration_tests.harness import Destination, Message, Output, catalog_of, 
 from integration_tests.pipeline import SandboxClock
 from integration_tests.sandbox import Sandbox, faults
 from integration_tests.sandbox.manners.requestlog import Logged
-from source_sage import tokens as module
 from source_sage.clock import Clock
+from source_sage.sign_in import tokens as module
 
 TOKEN_PATH = "/oauth/token"
 SIGN_IN = "Sign in to Sage again"

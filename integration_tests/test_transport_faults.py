@@ -16,7 +16,7 @@ from integration_tests.harness import Output
 from integration_tests.pipeline import Pipeline, SandboxClock, is_walk, page_size, rows_answered
 from integration_tests.sandbox import Sandbox, faults
 from integration_tests.sandbox.manners.faults import Action, Call
-from source_sage import transport
+from source_sage.api import transport
 
 # Many pages without tombstones, a few without, two with, one with, and one that always comes whole.
 STREAMS = ("ledger_entries", "transactions", "addresses", "contacts", "countries")

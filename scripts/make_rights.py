@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from source_sage.rights import PLANS, SOLD_IN
+from source_sage.api.rights import PLANS, SOLD_IN
 from source_sage.streams import PACKAGE, every_stream
 
 LISTS: Final = Path(__file__).parents[1] / "docs" / "sage-lists.json"

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from scripts import make_rights
-from source_sage.rows import UNCONVERTED
+from source_sage.lists.rows import UNCONVERTED
 from source_sage.streams import PACKAGE, StreamFacts, every_stream
 
 Fragment = dict[str, Any]

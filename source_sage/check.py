@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_sage.businesses import (
+from source_sage.api.businesses import (
     Business,
     chosen,
     covered_by_sign_in,
@@ -26,6 +26,8 @@ from source_sage.businesses import (
     subscription_ended,
     with_details,
 )
+from source_sage.api.rights import Subscription, refusals
+from source_sage.api.transport import NoGoodAnswer, NotSagesWord, Transport
 from source_sage.config import SAGE_API, SageConfig
 from source_sage.errors import (
     HOST_UNKNOWN,
@@ -36,9 +38,7 @@ from source_sage.errors import (
     config_error,
     transient_error,
 )
-from source_sage.rights import Subscription, refusals
 from source_sage.streams import StreamFacts, streams_of
-from source_sage.transport import NoGoodAnswer, NotSagesWord, Transport
 
 TRIES: Final = 2
 # How long it waits for a request limit, in all.

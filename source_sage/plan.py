@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from source_sage.businesses import Business
+from source_sage.api.businesses import Business
+from source_sage.api.pages import Envelope
+from source_sage.api.transport import Transport
 from source_sage.config import SageConfig
 from source_sage.errors import ListRefused
-from source_sage.pages import Envelope
-from source_sage.state import Checkpoint
+from source_sage.lists.state import Checkpoint
 from source_sage.streams import StreamFacts
-from source_sage.transport import Transport
 
 # Beside its pages a list of several is asked what was touched meanwhile, and how long it is.
 BESIDE: Final = 2

@@ -25,12 +25,12 @@ from airbyte_cdk.utils.airbyte_secrets_utils import get_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_sage.config import SageConfig
-from source_sage.config_file import ConfigFile
-from source_sage.records import Records
+from source_sage.lists.records import Records
 from source_sage.secrecy import SecretsLogFormatter, keep_secret, without_secrets
+from source_sage.sign_in.config_file import ConfigFile
 from source_sage.source import SourceSage
 from source_sage.stdout import put
-from source_sage.stopping import SECONDS_TO_END, Stop
+from source_sage.sync.stopping import SECONDS_TO_END, Stop
 
 M_ARENA_MAX: Final = -8  # malloc.h
 OBJECTS_BETWEEN_COLLECTIONS: Final = 50_000

@@ -25,8 +25,7 @@ from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from airbyte_cdk.sources.declarative.requesters.error_handlers import DefaultErrorHandler, HttpResponseFilter
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_sage.asking import ThreadPool, Threads
-from source_sage.businesses import (
+from source_sage.api.businesses import (
     Business,
     chosen,
     covered_by_sign_in,
@@ -34,23 +33,24 @@ from source_sage.businesses import (
     subscription_ended,
     with_details,
 )
+from source_sage.api.pace import Pace
+from source_sage.api.rights import Subscription, refusals
+from source_sage.api.transport import Transport
 from source_sage.check import PATIENCE_SECONDS, check, require_sense
 from source_sage.clock import Clock
 from source_sage.config import SageConfig
-from source_sage.config_file import ConfigFile
 from source_sage.errors import ListRefused, RefusedBeforehand, config_error, stopped
 from source_sage.given import catalog_of, config_of, state_of
-from source_sage.pace import Pace
+from source_sage.lists.asking import ThreadPool, Threads
+from source_sage.lists.records import Records
+from source_sage.lists.state import StreamState
 from source_sage.plan import Planned, planned
-from source_sage.records import Records
-from source_sage.report import Report
-from source_sage.rights import Subscription, refusals
-from source_sage.state import StreamState
-from source_sage.stopping import Stop
+from source_sage.sign_in.config_file import ConfigFile
+from source_sage.sign_in.tokens import SageTokens
 from source_sage.streams import StreamFacts, every_stream, manifest, streams_of
-from source_sage.sync import LONGEST_SILENCE_SECONDS, SECONDS_BETWEEN_LOOKS, Sync, blob_of, state_message
-from source_sage.tokens import SageTokens
-from source_sage.transport import Transport
+from source_sage.sync.report import Report
+from source_sage.sync.stopping import Stop
+from source_sage.sync.sync import LONGEST_SILENCE_SECONDS, SECONDS_BETWEEN_LOOKS, Sync, blob_of, state_message
 
 T = TypeVar("T")
 log: Final = logging.getLogger("airbyte.source-sage")

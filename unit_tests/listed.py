@@ -11,22 +11,23 @@ import importlib
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, Final
 
 from integration_tests.seeded import SeededThreads
-from source_sage.asking import Ask, Desk, Reader
-from source_sage.businesses import Business
+from source_sage.api.businesses import Business
+from source_sage.api.pages import Envelope
+from source_sage.api.transport import Answer
 from source_sage.clock import Clock, parse_utc, utc_text
 from source_sage.config import Window
-from source_sage.pages import Envelope
-from source_sage.paging import Item, Page, Taken, Then
-from source_sage.records import Records
-from source_sage.report import Tally
-from source_sage.state import Checkpoint
+from source_sage.counts import Tally
+from source_sage.lists.asking import Desk, Reader
+from source_sage.lists.paging import Item, Page, Paging, Taken
+from source_sage.lists.parts import Part
+from source_sage.lists.records import Records
+from source_sage.lists.rows_to_emit import Leaving
+from source_sage.lists.state import Checkpoint
+from source_sage.lists.task import Batch, Task
 from source_sage.streams import every_stream
-from source_sage.task import Batch, Task
-from source_sage.transport import Answer
 
 PAGE: Final = 200
 FIRST_DAY: Final = dt.date(2020, 1, 1)
@@ -129,27 +130,19 @@ class Listed:
         return self._known[known]
 
 
-class _Paging:
-    """Stands in for `Paging`."""
+class _Paging(Paging):
+    """Asks a list in memory; dies where it is told to."""
 
-    gone_since, excess = None, 0
+    def __init__(self, task: Task, reader: Reader, leaving: Leaving, listed: Listed, die_after: int | None) -> None:
+        super().__init__(task, reader, leaving)
+        self._listed, self._left = listed, die_after
 
-    def __init__(self, listed: Listed, reader: Reader, die_after: int | None) -> None:
-        self._listed, self._reader, self._left = listed, reader, die_after
-
-    def ask(self, params: Mapping[str, str], number: int, then: Then) -> None:
-        get = partial(self._get, params, number, PAGE)
-        self._reader.put(Ask(get, 1_000 * PAGE, lambda ask: then(self._reader.result(ask))))
-
-    def first_row(self, params: Mapping[str, str]) -> Answer[Page]:
-        return self._get(params, 1, 1)
-
-    def _get(self, params: Mapping[str, str], number: int, size: int) -> Answer[Page]:
+    def _get(self, params: Mapping[str, str], part: Part, tries: int, gone_since: str | None) -> Answer[Page]:
         if self._left is not None:
             if not self._left:
                 raise Died
             self._left -= 1
-        return self._listed.answer(params, number, size)
+        return self._listed.answer(params, part.number, part.rows)
 
 
 class Read:
@@ -190,7 +183,7 @@ class Read:
         )
         module, _, name = listed.facts.class_name.rpartition(".")
         reader = getattr(importlib.import_module(module), name)(task)
-        reader._paging = _Paging(listed, reader, die_after)
+        reader._paging = _Paging(task, reader, reader._leaving, listed, die_after)
         desk, steps = Desk(workers, SeededThreads(workers, seed)), reader.run()
         try:
             next(steps)

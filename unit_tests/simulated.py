@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from source_sage.limits import Limits, Sent
+from source_sage.api.limits import Limits, Sent
 
 
 class Server(Protocol):

@@ -14,9 +14,9 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_sage.asking import ASKED_PER_WORKER, BYTES_AT_ONCE, Ask, Desk, Reader, Steps, ThreadPool
+from source_sage.api.transport import Answer
 from source_sage.errors import ListRefused
-from source_sage.transport import Answer
+from source_sage.lists.asking import ASKED_PER_WORKER, BYTES_AT_ONCE, Ask, Desk, Reader, Steps, ThreadPool
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 

@@ -10,11 +10,11 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_sage.businesses import Business
+from source_sage.api.businesses import Business
 from source_sage.commands.authorize import picked
 from source_sage.config import ALLOWED_HOSTS, SAGE_API, Endpoints
-from source_sage.consent import NotTheAnswer, SignIn, code_in, code_in_pasted, consent_address, redirect_uri
-from source_sage.redirect import page
+from source_sage.sign_in.consent import NotTheAnswer, SignIn, code_in, code_in_pasted, consent_address, redirect_uri
+from source_sage.sign_in.redirect import page
 
 SAGE = Endpoints.of(SAGE_API)
 STATE = "the-state"

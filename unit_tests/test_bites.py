@@ -17,8 +17,8 @@ from source_sage.commands import person, sync
 from source_sage.commands.bites import ROWS_AT_MOST, SECONDS_AT_MOST, Bites, whole_streams
 from source_sage.commands.live import line
 from source_sage.commands.warehouse import place_of
-from source_sage.report import Report
 from source_sage.secrecy import keep_secret
+from source_sage.sync.report import Report
 from unit_tests.form import a_form
 
 

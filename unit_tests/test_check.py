@@ -12,11 +12,11 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from source_sage.api.transport import Answer
 from source_sage.check import check, require_sense
 from source_sage.clock import Clock
 from source_sage.config import SageConfig
 from source_sage.errors import ListRefused
-from source_sage.transport import Answer
 from unit_tests.form import a_form
 
 ALIVE = {"id": "ACCOUNTING", "active": True, "status": "active"}

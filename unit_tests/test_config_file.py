@@ -14,9 +14,9 @@ import pytest
 import requests_mock as mocking
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_sage import tokens as module
-from source_sage.config_file import ConfigFile, beside, write
-from source_sage.tokens import SageTokens
+from source_sage.sign_in import tokens as module
+from source_sage.sign_in.config_file import ConfigFile, beside, write
+from source_sage.sign_in.tokens import SageTokens
 from unit_tests.form import a_form
 from unit_tests.test_tokens import ADDRESS, HeldClock, dead, failure_of, in_seconds, pair
 

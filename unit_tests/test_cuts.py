@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from source_sage.config import ALL_DATES, Window
-from source_sage.cuts import (
+from source_sage.lists.cuts import (
     FIRST_SLICE,
     LONGEST_SLICE,
     MOST_TIMES_AS_MANY_DAYS,

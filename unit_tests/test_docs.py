@@ -17,12 +17,15 @@ import yaml
 from integration_tests.sandbox import faults
 from integration_tests.sandbox.settings import Settings
 from scripts import make_docs
-from source_sage import pace, paging, proofs, still, tokens, transport, walks
+from source_sage.api import pace, transport
+from source_sage.lists import paging, proofs, still, walks
+from source_sage.sign_in import tokens
 from source_sage.streams import PACKAGE, every_stream, manifest
 
 ROOT: Final = Path(__file__).parents[1]
 USER_DOCS: Final = (ROOT / "docs/sage.md").read_text(encoding="utf-8")
 AGENTS: Final = (ROOT / "AGENTS.md").read_text(encoding="utf-8")
+DESIGN: Final = (ROOT / "docs/design.md").read_text(encoding="utf-8")
 PAGES: Final = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 FIELDS: Final[dict[str, Any]] = manifest()["spec"]["connection_specification"]["properties"]
 # What stands in a message for something that differs: an f-string's value, or a place of a log's format.
@@ -218,7 +221,7 @@ def test_everything_that_test_connection_was_seen_to_refuse_is_explained() -> No
 
 def test_the_table_of_answers_is_the_error_handler() -> None:
     told = []
-    for answer, action, failure, why in table(section(AGENTS, "## What an answer means *(tested)*")):
+    for answer, action, failure, why in table(section(DESIGN, "## What an answer means *(tested)*")):
         assert why
         codes = [int(one) for one in re.findall(r"\b\d{3}\b", answer)]
         told.append((codes or code(answer)[0], code(action)[0], code(failure)[0] if failure else None))
@@ -234,9 +237,10 @@ NUMBERS: Final = ("no", "one", "two", "three", "four", "five", "six", "seven", "
 
 
 def test_the_figures_are_the_package_s() -> None:
-    agents, users = " ".join(AGENTS.split()), " ".join(USER_DOCS.split())
+    agents, users = " ".join(DESIGN.split()), " ".join(USER_DOCS.split())
+    known = " ".join((ROOT / "docs/sage-api.md").read_text(encoding="utf-8").split())
     overlap = NUMBERS[walks.OVERLAP.seconds // 60]
-    assert f"began, less {overlap} minutes**" in agents and f"| {overlap} minutes of overlap" in agents
+    assert f"began, less {overlap} minutes**" in agents and f"| {overlap} minutes of overlap" in known
     assert f"the {still.LATE_EDITS.days} days before the watermark" in agents
     assert f"since {still.LATE_EDITS.days} days before the sync before it" in users
     assert f"then the slice, {NUMBERS[proofs.WALKS]} times at most" in agents
@@ -257,15 +261,15 @@ def test_the_figures_are_the_package_s() -> None:
     flat = [facts for facts in every_stream().values() if facts.parents]
     changing = [facts for facts in every_stream().values() if facts.changes and not facts.parents]
     assert len(flat) == 12 and "Twelve streams are flat" in users and "twelve streams are flat" in agents
-    assert f"{len(changing)} lists and their lines" in agents, f"AGENTS.md, Incremental: {len(changing)} lists"
+    assert f"{len(changing)} lists and their lines" in agents, f"docs/design.md, Incremental: {len(changing)} lists"
 
 
 def test_what_plays_the_unknown_exists() -> None:
     names = {field.name for field in dataclasses.fields(Settings)} | {name for name in dir(faults) if name[0] != "_"}
     names |= {path.name for folder in ("unit_tests", "integration_tests") for path in (ROOT / folder).glob("test_*.py")}
     known = (ROOT / "docs/sage-api.md").read_text(encoding="utf-8")
-    tables = section(known, "## What is not known"), section(AGENTS, "## What is not known about Sage *(names tested)*")
-    assert {one for text in tables for row in table(text) for one in code(row[2])} <= names
+    rows = table(section(known, "## What is not known"))
+    assert {one for row in rows for one in code(row[2])} <= names
 
 
 def test_every_file_and_command_that_is_named_exists() -> None:

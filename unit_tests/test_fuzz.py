@@ -34,19 +34,19 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from source_sage.businesses import covered_by_sign_in
+from source_sage.api.businesses import covered_by_sign_in
+from source_sage.api.rights import Profile
+from source_sage.api.transport import Answer, Transport
 from source_sage.clock import Clock
 from source_sage.config import BUSINESS_ID, SAGE_API, SageConfig
-from source_sage.consent import NotTheAnswer, SignIn, code_in, code_in_pasted, exchange, redirect_uri
-from source_sage.records import Records
-from source_sage.redirect import RedirectListener
-from source_sage.rights import Profile
-from source_sage.rows import UNCONVERTED
+from source_sage.lists.records import Records
+from source_sage.lists.rows import UNCONVERTED
 from source_sage.run import SageEntrypoint, as_line
+from source_sage.sign_in.consent import NotTheAnswer, SignIn, code_in, code_in_pasted, exchange, redirect_uri
+from source_sage.sign_in.redirect import RedirectListener
+from source_sage.sign_in.tokens import SageTokens, can_be_sent
 from source_sage.source import SourceSage
 from source_sage.streams import every_stream
-from source_sage.tokens import SageTokens, can_be_sent
-from source_sage.transport import Answer, Transport
 from unit_tests.form import a_form
 from unit_tests.test_rows import nulls
 

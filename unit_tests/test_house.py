@@ -1,7 +1,8 @@
-"""The house that AGENTS.md describes: which module imports which."""
+"""The house that AGENTS.md describes: which module is in which room, and imports which."""
 
 import ast
-import re
+import graphlib
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -9,12 +10,17 @@ import pytest
 from source_sage.streams import PACKAGE
 from unit_tests.test_docs import AGENTS, code, section, table
 
-MODULES: Final = {
-    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): ast.parse(path.read_text(encoding="utf-8"))
+# From the top down.
+ROOMS: Final = ("face", "sync", "lists", "api", "sign_in", "bottom")
+BESIDE: Final = ("face", "bottom")
+# A module by its name; a person's commands are named like what they do, so they say that they are commands.
+PATHS: Final = {
+    f"commands.{path.stem}" if path.parent.name == "commands" else path.stem: path
     for path in sorted(PACKAGE.rglob("*.py"))
     if path.stem != "__init__"
 }
-FLOORS: Final = {code(module)[0]: int(floor) for floor, module, _ in table(section(AGENTS, "## The house *(tested)*"))}
+MODULES: Final = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in PATHS.items()}
+ROOM_OF: Final = {code(module)[0]: room for room, module, _ in table(section(AGENTS, "## The house *(tested)*"))}
 
 
 def imports(module: str) -> set[str]:
@@ -30,20 +36,54 @@ def imports(module: str) -> set[str]:
     return found
 
 
-def test_every_module_has_its_floor() -> None:
-    assert set(FLOORS) == set(MODULES)
+def own_imports(module: str) -> set[str]:
+    """The modules of the package that a module imports."""
+    paths = {
+        ".".join(("source_sage", *path.relative_to(PACKAGE).with_suffix("").parts)): name
+        for name, path in PATHS.items()
+    }
+    return {paths[name] for name in imports(module) if name in paths}
 
 
-@pytest.mark.parametrize("module", FLOORS)
-def test_a_module_imports_from_lower_floors_alone(module: str) -> None:
-    own = {match[1] for name in imports(module) if (match := re.match(r"source_sage\.((?:commands\.)?\w+)", name))}
-    assert [name for name in own & FLOORS.keys() if FLOORS[name] >= FLOORS[module]] == []
+def test_every_module_is_in_the_table_and_each_name_is_there_once() -> None:
+    assert len(PATHS) == len([path for path in PACKAGE.rglob("*.py") if path.stem != "__init__"])
+    assert sorted(PATHS) == sorted(ROOM_OF)
+
+
+@pytest.mark.parametrize("module", ROOM_OF)
+def test_a_module_is_in_its_room(module: str) -> None:
+    folder = Path(PATHS[module]).parent
+    room = ROOM_OF[module]
+    assert room in ROOMS
+    if room == "face":
+        assert folder in (PACKAGE, PACKAGE / "commands")
+    else:
+        assert folder == (PACKAGE if room in BESIDE else PACKAGE / room)
+
+
+@pytest.mark.parametrize("module", ROOM_OF)
+def test_a_module_imports_downwards_alone(module: str) -> None:
+    floor = ROOMS.index(ROOM_OF[module])
+    assert [name for name in own_imports(module) if ROOMS.index(ROOM_OF[name]) < floor] == []
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_circle_in_a_room(room: str) -> None:
+    inside = {name for name in ROOM_OF if ROOM_OF[name] == room}
+    assert list(graphlib.TopologicalSorter({name: own_imports(name) & inside for name in inside}).static_order())
+
+
+@pytest.mark.parametrize("room", [room for room in ROOMS if room not in BESIDE])
+def test_a_room_says_what_it_knows_and_what_it_must_not_know(room: str) -> None:
+    said = ast.get_docstring(ast.parse((PACKAGE / room / "__init__.py").read_text(encoding="utf-8"))) or ""
+    assert "Knows" in said
+    assert "must not know" in said
 
 
 def test_only_these_modules_send_requests_or_listen() -> None:
     doors = ("requests", "socket", "http.server", "urllib.request", "urllib3")
     found = {
-        module for module in FLOORS if any(name.split(".")[0] in doors or name in doors for name in imports(module))
+        module for module in ROOM_OF if any(name.split(".")[0] in doors or name in doors for name in imports(module))
     }
     assert found == {"consent", "redirect", "session", "tokens", "transport"}
 
@@ -53,7 +93,7 @@ def test_only_these_modules_send_requests_or_listen() -> None:
     [
         "cuts",
         "keys",
-        "leaving",
+        "rows_to_emit",
         "limits",
         "lines",
         "outcome",
@@ -63,9 +103,9 @@ def test_only_these_modules_send_requests_or_listen() -> None:
         "rights",
         "rows",
         "slices",
-        "starts",
+        "shared_start",
     ],
 )
 def test_what_decides_knows_no_sockets_and_no_threads(module: str) -> None:
-    kept_out = {"requests", "socket", "threading", "queue", "concurrent.futures", "source_sage.transport"}
+    kept_out = {"requests", "socket", "threading", "queue", "concurrent.futures", "source_sage.api.transport"}
     assert imports(module) & kept_out == set()

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_sage import keys
-from source_sage.keys import LATEST, TIMES_THE_NEXT, Keys, hash_of
+from source_sage.lists import keys
+from source_sage.lists.keys import LATEST, TIMES_THE_NEXT, Keys, hash_of
 
 HASHES = st.integers(0, 40) | st.sampled_from([-(2**63), -(2**63) + 1, -1, 2**63 - 2, 2**63 - 1])
 PAGES = st.lists(st.sets(HASHES, max_size=6), max_size=40)

@@ -8,7 +8,7 @@ from copy import deepcopy
 
 import pytest
 
-from source_sage.limits import Bound, Limits
+from source_sage.api.limits import Bound, Limits
 from unit_tests.simulated import (
     AtOnce,
     Bucket,

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_sage.lines import ALL_LINES, lines_of
-from source_sage.rows import UNCONVERTED
+from source_sage.lists.lines import ALL_LINES, lines_of
+from source_sage.lists.rows import UNCONVERTED
 from source_sage.streams import every_stream
 
 STREAMS = every_stream()

@@ -15,11 +15,11 @@ from airbyte_cdk.sources.streams.http.error_handlers.response_models import Erro
 from airbyte_cdk.utils.yaml_loader import safe_load_yaml
 from pydantic import ValidationError
 
+from source_sage.api.transport import seen
 from source_sage.bodies import data_code
 from source_sage.config import SageConfig
 from source_sage.source import error_handler
 from source_sage.streams import PACKAGE, StreamFacts, _facts, manifest, streams_of
-from source_sage.transport import seen
 from unit_tests.form import a_form
 
 ALWAYS: Final = {

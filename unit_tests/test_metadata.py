@@ -13,9 +13,12 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from source_sage import pace, paging, sync, tokens, transport
+from source_sage.api import pace, transport
 from source_sage.config import SageConfig
+from source_sage.lists import paging
+from source_sage.sign_in import tokens
 from source_sage.streams import streams_of
+from source_sage.sync import sync
 from unit_tests.form import a_form
 
 ROOT: Final = Path(__file__).parents[1]

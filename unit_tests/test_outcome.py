@@ -1,9 +1,9 @@
 import pytest
 from airbyte_cdk.models import FailureType
 
-from source_sage.businesses import Business
+from source_sage.api.businesses import Business
 from source_sage.errors import ListRefused, RefusedBeforehand, config_error, system_error, transient_error
-from source_sage.outcome import Admissions, sync_failure
+from source_sage.sync.outcome import Admissions, sync_failure
 
 SHOP, FARM = Business("s", "Shop"), Business("f", "Farm")
 STREAMS = ("contacts", "journals", "products")

@@ -8,11 +8,11 @@ import pytest
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_sage import pace as pace_module
+from source_sage.api import pace as pace_module
+from source_sage.api.pace import LOOK_SECONDS, Pace, Request, retry_after_seconds
 from source_sage.clock import Clock
+from source_sage.counts import Tally
 from source_sage.errors import LimitUsedUp
-from source_sage.pace import LOOK_SECONDS, Pace, Request, retry_after_seconds
-from source_sage.report import Tally
 
 NOW = dt.datetime(2026, 11, 23, 10, 0, tzinfo=dt.UTC)
 

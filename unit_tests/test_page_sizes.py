@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 import pytest
 from pydantic import ValidationError
 
+from source_sage.api.pages import Envelope, Pages
 from source_sage.config import ALL_DATES
-from source_sage.page_sizes import FIRST_WAIT, LONGEST_WAIT, PageSizes, SmallerPages
-from source_sage.pages import Envelope, Pages
-from source_sage.parts import Part, Parts
-from source_sage.slices import Slice
+from source_sage.lists.page_sizes import FIRST_WAIT, LONGEST_WAIT, PageSizes, SmallerPages
+from source_sage.lists.parts import Part, Parts
+from source_sage.lists.slices import Slice
 
 LARGEST, SMALLEST = 200, 25
 # Whether a request is too heavy, of the rows that it asks for and how many requests were made before it.

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_sage.pages import REPEATED_AT_MOST, UNKNOWN, Envelope, Pages, identity
+from source_sage.api.pages import REPEATED_AT_MOST, UNKNOWN, Envelope, Pages, identity
 
 LENGTHS: Final = st.integers(0, 60)
 SIZES: Final = st.integers(1, 10)

@@ -3,8 +3,9 @@ import datetime as dt
 import pytest
 
 from source_sage.clock import Clock
-from source_sage.progress import EVERY_SECONDS, Progress
-from source_sage.report import Report, Tally
+from source_sage.counts import Tally
+from source_sage.sync.progress import EVERY_SECONDS, Progress
+from source_sage.sync.report import Report
 
 
 class Still(Clock):

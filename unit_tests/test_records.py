@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 from airbyte_cdk.models import AirbyteMessageSerializer
 
-from source_sage.records import Records
+from source_sage.lists.records import Records
 
 FINE: dict[str, Any] = {"business_id": "b", "id": "1", "amount": 5}
 ODD: dict[str, Any] = {

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_sage.report import LINES_AT_MOST, WIDTH, Report, Tally
+from source_sage.counts import Tally
+from source_sage.sync.report import LINES_AT_MOST, WIDTH, Report
 
 NUMBERS = ("rows", "deleted", "requests", "retries", "waited s")
 TITLES = {"b1": "Tern Optics (b1)", "b2": "Juniper & Pike Ltd (b2)"}

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integration_tests.sandbox.wire.facts import resources
-from source_sage.rights import PLANS, SOLD_IN, Profile, Subscription, refusals
+from source_sage.api.rights import PLANS, SOLD_IN, Profile, Subscription, refusals
 from source_sage.streams import every_stream
 
 AREAS = sorted({area for one in resources().values() for area in (one.roles or {"areas": ()})["areas"]})
@@ -64,7 +64,7 @@ def test_what_sages_tables_refuse_is_refused_beforehand(plan_id: str, country: s
 
 
 def test_every_line_of_facts_names_streams_that_there_are() -> None:
-    from source_sage.rights import _needs
+    from source_sage.api.rights import _needs
 
     assert set(_needs()) <= set(every_stream())
 

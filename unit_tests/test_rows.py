@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_sage.rows import UNCONVERTED, RowShaper, currency_of
+from source_sage.lists.rows import UNCONVERTED, RowShaper, currency_of
 
 BUSINESS: Final = "b1"
 REFERENCE: Final = {

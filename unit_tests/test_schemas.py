@@ -7,7 +7,7 @@ from jsonschema import Draft7Validator
 
 from scripts import make_rights, make_schemas
 from source_sage.config import SageConfig
-from source_sage.rows import UNCONVERTED
+from source_sage.lists.rows import UNCONVERTED
 from source_sage.streams import PACKAGE, streams_of
 from unit_tests.form import a_form
 

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
+from source_sage.api.pages import Envelope
 from source_sage.config import ALL_DATES, Window
-from source_sage.keys import hash_of
-from source_sage.pages import Envelope
-from source_sage.slices import Change, Slice, Touched
+from source_sage.lists.keys import hash_of
+from source_sage.lists.slices import Change, Slice, Touched
 
 PAGE: Final = 3
 BEGAN: Final = 10_000

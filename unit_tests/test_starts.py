@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from source_sage.config import Window
-from source_sage.starts import starts
-from source_sage.state import Checkpoint, Whole
+from source_sage.lists.shared_start import starts
+from source_sage.lists.state import Checkpoint, Whole
 
 EARLY, LATE = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
 START = dt.date(2024, 1, 1)

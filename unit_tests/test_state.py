@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from source_sage.clock import utc_text
 from source_sage.config import SAGE_HOST, Window
-from source_sage.cuts import left_of
-from source_sage.page_sizes import FIRST_WAIT, LONGEST_WAIT, SmallerPages
-from source_sage.state import RANGES_AT_MOST, Checkpoint, StreamState, Whole
+from source_sage.lists.cuts import left_of
+from source_sage.lists.page_sizes import FIRST_WAIT, LONGEST_WAIT, SmallerPages
+from source_sage.lists.state import RANGES_AT_MOST, Checkpoint, StreamState, Whole
 
 MOMENTS = st.datetimes(dt.datetime(2000, 1, 1), dt.datetime(2100, 1, 1), timezones=st.just(dt.UTC)).map(utc_text)
 WINDOWS = st.builds(Window, st.none() | st.dates(), st.none() | st.dates())

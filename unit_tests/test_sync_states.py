@@ -15,19 +15,19 @@ import yaml
 from airbyte_cdk.models import AirbyteMessageSerializer, Type
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_sage import sync as module
-from source_sage import tokens
-from source_sage.asking import Ask, Reader, Steps
-from source_sage.businesses import Business
+from source_sage.api.businesses import Business
+from source_sage.api.transport import Answer, Transport
 from source_sage.clock import Clock
 from source_sage.config import ALL_DATES, SageConfig
 from source_sage.errors import OfTheRun, config_error, transient_error
-from source_sage.report import Report
-from source_sage.state import Checkpoint, Whole
-from source_sage.stopping import Stop
+from source_sage.lists.asking import Ask, Reader, Steps
+from source_sage.lists.state import Checkpoint, Whole
+from source_sage.lists.task import Batch, Task
+from source_sage.sign_in import tokens
 from source_sage.streams import PACKAGE, every_stream
-from source_sage.task import Batch, Task
-from source_sage.transport import Answer, Transport
+from source_sage.sync import sync as module
+from source_sage.sync.report import Report
+from source_sage.sync.stopping import Stop
 from unit_tests.form import a_form
 
 LISTS = ("contacts", "products", "sales_invoices")

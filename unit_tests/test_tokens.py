@@ -17,9 +17,9 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets, update_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_sage import tokens as module
 from source_sage.clock import Clock, utc_text
-from source_sage.tokens import SageTokens
+from source_sage.sign_in import tokens as module
+from source_sage.sign_in.tokens import SageTokens
 from unit_tests.form import a_form
 
 NOW = dt.datetime(2026, 11, 23, 10, 0, tzinfo=dt.UTC)

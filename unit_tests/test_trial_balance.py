@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_sage.asking import Steps
+from source_sage.api.transport import Answer
 from source_sage.errors import ListRefused
-from source_sage.task import Task
-from source_sage.transport import Answer
-from source_sage.trial_balance import LEDGER_ENTRIES, TrialBalanceReading, flat_accounts, months
+from source_sage.lists.asking import Steps
+from source_sage.lists.task import Task
+from source_sage.lists.trial_balance import LEDGER_ENTRIES, TrialBalanceReading, flat_accounts, months
 
 DAYS = st.dates(dt.date(1990, 1, 1), dt.date(2060, 12, 31))
 START, END = dt.date(2024, 2, 1), dt.date(2024, 2, 29)

@@ -24,11 +24,13 @@ from typing import Final
 
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_sage.businesses import Business, chosen, covered_by_sign_in, not_covered
+from source_sage.api.businesses import Business, chosen, covered_by_sign_in, not_covered
+from source_sage.api.transport import NoGoodAnswer, Transport
 from source_sage.clock import Clock
 from source_sage.config import ALL_BUSINESSES, SAGE_API, Endpoints, SageConfig
-from source_sage.config_file import ConfigFile, write
-from source_sage.consent import (
+from source_sage.errors import ListRefused, config_error, transient_error
+from source_sage.sign_in.config_file import ConfigFile, write
+from source_sage.sign_in.consent import (
     CALLBACK_PATH,
     NotTheAnswer,
     SignIn,
@@ -37,11 +39,9 @@ from source_sage.consent import (
     exchange,
     redirect_uri,
 )
-from source_sage.errors import ListRefused, config_error, transient_error
-from source_sage.redirect import RedirectListener
+from source_sage.sign_in.redirect import RedirectListener
+from source_sage.sign_in.tokens import SageTokens
 from source_sage.source import error_handler
-from source_sage.tokens import SageTokens
-from source_sage.transport import NoGoodAnswer, Transport
 
 DEFAULT_PORT: Final = 8765
 DEFAULT_TIMEOUT_SECONDS: Final = 300

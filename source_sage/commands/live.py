@@ -8,7 +8,7 @@ import time
 from types import TracebackType
 from typing import Any, Final, Self
 
-from source_sage.report import Report
+from source_sage.sync.report import Report
 
 MOVES_EVERY_SECONDS: Final = 0.5
 PLAIN_EVERY_SECONDS: Final = 10.0

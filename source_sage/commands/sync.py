@@ -23,14 +23,14 @@ from source_sage.commands.bites import Bites, whole_streams
 from source_sage.commands.live import Live
 from source_sage.commands.warehouse import Place, Warehouse, place_of
 from source_sage.config import SageConfig
-from source_sage.config_file import ConfigFile
 from source_sage.errors import config_error
+from source_sage.lists.records import Records
 from source_sage.plan import told
-from source_sage.records import Records
-from source_sage.report import Report
 from source_sage.selection import configured, selected
+from source_sage.sign_in.config_file import ConfigFile
 from source_sage.source import SourceSage
 from source_sage.streams import PACKAGE, StreamFacts, every_stream
+from source_sage.sync.report import Report
 from source_sage.views import TABLES, VIEWS, view
 
 DEFAULT_FILE: Final = "sage.duckdb"

@@ -29,7 +29,7 @@ from airbyte_cdk.models import (
 
 from source_sage.commands.bites import Bite
 from source_sage.errors import config_error
-from source_sage.records import Records
+from source_sage.lists.records import Records
 from source_sage.secrecy import keep_secret
 
 SOURCE: Final = "source-sage"

@@ -1,0 +1,391 @@
+"""The rim: the only module that asks Sage's API for something.
+
+What an answer means is decided elsewhere: the manifest's error handler names the action for a status and Sage's
+`$dataCode`, `tokens` renews, `pace` says how long to wait. Here they are carried out.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import logging
+import random
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, Generic, TypeVar
+
+import orjson
+import requests
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler, ResponseAction
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from source_sage.api.pace import Pace, retry_after_seconds
+from source_sage.bodies import data_code, kind, parsed
+from source_sage.clock import Clock
+from source_sage.counts import Tally
+from source_sage.errors import (
+    CONNECTION_FAILED,
+    HOST_UNKNOWN,
+    NO_ANSWER_IN_TIME,
+    TLS_FAILED,
+    ListRefused,
+    config_error,
+    system_error,
+    transient_error,
+)
+from source_sage.session import open_session
+from source_sage.sign_in.tokens import SageTokens
+
+logger = logging.getLogger("airbyte.source-sage")
+
+CONNECT_TIMEOUT_SECONDS: Final = 10.0
+READ_TIMEOUT_SECONDS: Final = 90.0
+REQUEST_SECONDS: Final = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
+LARGEST_PAGE_BYTES: Final = 64 << 20
+LARGEST_ERROR_BYTES: Final = 1 << 20
+PIECE_BYTES: Final = 1 << 20
+# What stands before Sage says that Sage did not answer in time.
+OUT_OF_TIME: Final = frozenset({504, 524})
+TOO_LARGE: Final = "the answer was too large"
+TRIES: Final = 5
+LONGEST_PAUSE_SECONDS: Final = 30.0
+# Between the tries of what was refused in words that are not Sage's: three tries within half a minute.
+PAUSES_AFTER_A_STRANGE_REFUSAL: Final = (2.0, 20.0)
+# What Sage's guide leaves out of its promise that each answer names the business it is for.
+WITHOUT_ECHO: Final = re.compile(r"/(businesses|user)(/|$)")
+T = TypeVar("T")
+
+
+class NoGoodAnswer(AirbyteTracedException):
+    """A request that went on failing; a smaller page may still work."""
+
+
+class NotSagesWord(NoGoodAnswer):
+    """A request that something on the way went on refusing, in words that are not Sage's: its size is not to blame."""
+
+
+@dataclass(frozen=True)
+class Answer(Generic[T]):
+    """One good answer.
+
+    Attributes:
+        taken: what was made of the JSON object.
+        moment: when it answered (UTC), by Sage's clock (HTTP `Date`) or this machine's, whichever is behind.
+        took: seconds from the request to the answer.
+        size: of the answer, in bytes.
+    """
+
+    taken: T
+    moment: dt.datetime
+    took: float
+    size: int
+
+
+class Transport:
+    """Asks Sage, for all threads of a run.
+
+    Args:
+        api: the API's base address, without a trailing slash.
+        tokens: gives and renews the access token.
+        error_handler: tells what an answer that is not good means.
+        connections: how many to keep open.
+        clock: injected for tests.
+        pace: gives each request its turn; one with the usual patience if None.
+    """
+
+    def __init__(
+        self,
+        api: str,
+        tokens: SageTokens,
+        error_handler: ErrorHandler,
+        *,
+        connections: int,
+        clock: Clock,
+        pace: Pace | None = None,
+    ) -> None:
+        self._api = api
+        self._tokens = tokens
+        self._error_handler = error_handler
+        self._clock = clock
+        self._pace = pace or Pace(clock)
+        self._session = _session(api, connections)
+        self._computing = threading.Lock()
+        self._naming = threading.Lock()
+        self._named: set[tuple[str, str]] = set()
+
+    def get(
+        self,
+        path: str,
+        params: Mapping[str, str],
+        take: Callable[[dict[str, Any]], T],
+        *,
+        business_id: str | None = None,
+        tally: Tally | None = None,
+        tries: int = TRIES,
+        list_expected: bool = False,
+        can_be_smaller: bool = False,
+    ) -> Answer[T]:
+        """Ask for one resource until there is an answer that settles it.
+
+        Args:
+            path: below the API's base, with its leading slash.
+            params: the query.
+            take: makes of the JSON object what is wanted of it. Calls come one at a time: a page takes ten times as
+                much memory as an object as on the wire, and threads that compute would only be in each other's way.
+            business_id: sent as X-Business; the answer must name the same.
+            tally: where requests, retries and waits are counted.
+            tries: how often to ask when it fails for reasons that pass.
+            list_expected: an answer without a list of `$items` is then no good one.
+            can_be_smaller: the same can be had by smaller requests: what took too long, or is too large, is not asked
+                for in this size again.
+
+        Raises:
+            ListRefused: this business or user may not have it.
+            NoGoodAnswer: it failed `tries` times, or is too heavy.
+            NotSagesWord: it was refused again and again, and not by Sage.
+            AirbyteTracedException: anything else that ends the reading.
+        """
+        tally = tally or Tally()
+        renewed = False
+        failures = strange = 0
+        request = self._pace.request(tally)
+        while True:
+            try:
+                with request:
+                    token = self._tokens.get_access_token()
+                    tally.requests += 1
+                    began = self._clock.monotonic()
+                    response, content = self._send(path, params, business_id, token)
+                    took = self._clock.monotonic() - began
+                    code, resolution = None, None
+                    if not _is_good(response):
+                        code = data_code(content)
+                        resolution = self._error_handler.interpret_response(seen(response.status_code, code))
+                    if resolution is not None and resolution.response_action is ResponseAction.RATE_LIMITED:
+                        sent_at = _date(response) or self._clock.now()
+                        request.refused(retry_after_seconds(response.headers.get("Retry-After"), sent_at))
+                    else:
+                        request.answered()
+                if resolution is None:
+                    self._require_echo(path, response, business_id, tally)
+                    taken = self._taken(path, content, list_expected, take)
+                    return Answer(taken, self._moment(response), took, len(content))
+            except (requests.exceptions.RequestException, _BrokenAnswer) as problem:
+                failures += 1
+                tries = failures if can_be_smaller and _is_too_heavy(problem) else tries
+                self._wait_or_give_up(path, _what_happened(problem), failures, tries, tally)
+                continue
+
+            what = f"HTTP {response.status_code}"
+            message = str(resolution.error_message or "")
+            match resolution.response_action:
+                case ResponseAction.RATE_LIMITED:
+                    pass  # its next turn comes when the wait is over
+                case ResponseAction.REFRESH_TOKEN_THEN_RETRY if not renewed:
+                    renewed = True
+                    self._tokens.renew_refused(token)
+                case ResponseAction.RETRY:
+                    failures += 1
+                    tries = failures if can_be_smaller and response.status_code in OUT_OF_TIME else tries
+                    self._wait_or_give_up(path, what, failures, tries, tally)
+                case ResponseAction.IGNORE if code is not None:
+                    raise ListRefused(response.status_code, code, message)
+                case ResponseAction.IGNORE:
+                    strange += 1
+                    self._wait_or_doubt(path, what, kind(content), strange, tries, tally)
+                case _:
+                    raise _failure(path, response, resolution.failure_type, message)
+
+    def _send(
+        self, path: str, params: Mapping[str, str], business_id: str | None, token: str
+    ) -> tuple[requests.Response, bytes]:
+        """One request, and the body of its answer, within bounds of time and size."""
+        headers = {"Authorization": f"Bearer {token}"}
+        if business_id:
+            headers["X-Business"] = business_id
+        response = self._session.get(
+            self._api + path,
+            params=params,
+            headers=headers,
+            timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
+            allow_redirects=False,
+            stream=True,
+        )
+        return response, _content(response)
+
+    def _require_echo(self, path: str, response: requests.Response, business_id: str | None, tally: Tally) -> None:
+        """See that Sage answered for the business that was asked for; an answer that does not say so is told of.
+
+        Raises:
+            AirbyteTracedException: it answered for another one.
+        """
+        echoed = response.headers.get("X-Business")
+        if not business_id or echoed == business_id:
+            return
+        if echoed:
+            raise system_error(
+                f"Sage answered for business {echoed} though business {business_id} was asked for. Nothing of that "
+                "answer was passed on. Check the Account ID; if it is right, tell Sage's support.",
+            )
+        if WITHOUT_ECHO.match(path):
+            return
+        tally.unnamed = True
+        self._warn_once(
+            ("echo", path),
+            "%s: Sage's answers do not say which business they are for (no header X-Business), though Sage promises "
+            "it. The rows are passed on for the business that was asked for.",
+            path.lstrip("/"),
+        )
+
+    def _warn_once(self, about: tuple[str, str], message: str, *values: str) -> None:
+        with self._naming:
+            if about in self._named:
+                return
+            self._named.add(about)
+        logger.warning(message, *values)
+
+    def _taken(self, path: str, content: bytes, list_expected: bool, take: Callable[[dict[str, Any]], T]) -> T:
+        with self._computing:
+            try:
+                body, spoiled = parsed(content)
+            except ValueError as error:
+                raise _BrokenAnswer("the answer was not whole JSON") from error
+            if spoiled:
+                message = "%s: a text held what is no character; it became a question mark."
+                self._warn_once(("characters", path), message, path.lstrip("/"))
+            if not isinstance(body, dict):
+                raise _BrokenAnswer("the answer was not a JSON object")
+            if list_expected and not isinstance(body.get("$items"), list):
+                raise _BrokenAnswer("the answer held no list")
+            return take(body)
+
+    def _moment(self, response: requests.Response) -> dt.datetime:
+        """When Sage answered; the earlier of the two clocks, since a watermark that is too late loses changes."""
+        now = self._clock.now()
+        return min(_date(response) or now, now)
+
+    def _wait_or_give_up(self, path: str, what: str, failures: int, tries: int, tally: Tally) -> None:
+        if failures >= tries:
+            raise NoGoodAnswer(
+                message=f"Sage did not give a good answer for {path} in {tries} tries (last: {what}). "
+                "Nothing is lost; the next run goes on from here.",
+                internal_message=what,
+                failure_type=FailureType.transient_error,
+            )
+        self._ask_again(path, what, min(2.0 ** (failures - 1), LONGEST_PAUSE_SECONDS), failures, tries, tally)
+
+    def _wait_or_doubt(self, path: str, what: str, body: str, refusals: int, tries: int, tally: Tally) -> None:
+        """Ask again what was refused without Sage's own JSON: a gateway's word is no reason to skip a list."""
+        tries = min(tries, len(PAUSES_AFTER_A_STRANGE_REFUSAL) + 1)
+        if refusals >= tries:
+            raise NotSagesWord(
+                message=f"{path} was refused {tries} times with {what}, but with {body} where Sage's own refusals are "
+                "JSON with a $dataCode: most likely by a proxy, a firewall or a gateway on the way. Nothing is lost; "
+                "the next run asks again. If it repeats, check the API Endpoint and what stands between this machine "
+                "and Sage.",
+                internal_message=what,
+                failure_type=FailureType.transient_error,
+            )
+        pause = PAUSES_AFTER_A_STRANGE_REFUSAL[refusals - 1]
+        self._ask_again(path, f"{what} with {body}, which is not Sage's", pause, refusals, tries, tally)
+
+    def _ask_again(self, path: str, what: str, pause: float, failures: int, tries: int, tally: Tally) -> None:
+        pause *= random.uniform(0.75, 1.25)  # noqa: S311
+        logger.info("%s: %s; asking again in %.1f s (try %d of %d).", path, what, pause, failures + 1, tries)
+        tally.retries += 1
+        tally.waited += pause
+        self._clock.sleep(pause)
+
+
+def _is_good(response: requests.Response) -> bool:
+    return 200 <= response.status_code < 300
+
+
+def _content(response: requests.Response) -> bytes:
+    """The body, up to a size; of an answer that is not good, as much as came: its status says enough.
+
+    It is read in large pieces: requests takes ten kilobytes at a time, and at each a thread waits for those that
+    compute.
+
+    Raises:
+        _BrokenAnswer: a good answer is larger than anybody can mean it.
+    """
+    most = LARGEST_PAGE_BYTES if _is_good(response) else LARGEST_ERROR_BYTES
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        for piece in response.iter_content(PIECE_BYTES):
+            pieces.append(piece)
+            size += len(piece)
+            if size > most:
+                response.close()
+                if _is_good(response):
+                    raise _BrokenAnswer(TOO_LARGE)
+                break
+    except requests.exceptions.RequestException:
+        if _is_good(response):
+            raise
+    return b"".join(pieces)[:most]
+
+
+def _date(response: requests.Response) -> dt.datetime | None:
+    """What Sage's clock showed, UTC; None if it does not say, or names a moment that no calendar has."""
+    try:
+        return parsedate_to_datetime(response.headers["Date"]).astimezone(dt.UTC)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+
+
+def seen(status: int, code: str | None) -> requests.Response:
+    """What the error handler sees of an answer: nothing that anybody but Sage can have written decides."""
+    seen = requests.Response()
+    seen.status_code = status
+    seen.raw = io.BytesIO(orjson.dumps({"status": status, "$dataCode": code}))
+    return seen
+
+
+class _BrokenAnswer(Exception):
+    """An answer of status 200 that cannot be read: cut, empty, or another kind of document."""
+
+
+def _failure(
+    path: str, response: requests.Response, failure_type: FailureType | None, message: str
+) -> AirbyteTracedException:
+    request_id = response.headers.get("x_request_id", "none")
+    internal = f"{path}: HTTP {response.status_code}, x_request_id {request_id}"
+    text = message or f"Sage answered {path} with HTTP {response.status_code}."
+    make = {FailureType.config_error: config_error, FailureType.transient_error: transient_error}
+    return make.get(failure_type or FailureType.system_error, system_error)(text, internal)
+
+
+def _what_happened(problem: Exception | None) -> str:
+    """A few words for a failed request; never its text, which may hold the address with its query."""
+    if isinstance(problem, _BrokenAnswer):
+        return str(problem)
+    if isinstance(problem, requests.exceptions.SSLError):
+        return TLS_FAILED
+    # requests makes a failed connection of a body that takes too long.
+    if isinstance(problem, requests.exceptions.Timeout) or "ReadTimeoutError" in repr(problem):
+        return NO_ANSWER_IN_TIME
+    if "NameResolutionError" in repr(problem):
+        return HOST_UNKNOWN
+    if isinstance(problem, requests.exceptions.ConnectionError):
+        return CONNECTION_FAILED
+    return "the answer broke off"
+
+
+def _is_too_heavy(problem: Exception) -> bool:
+    """Tell whether the size of what was asked for may be to blame: a connection that took too long had no size yet."""
+    return str(problem) == TOO_LARGE or (
+        _what_happened(problem) == NO_ANSWER_IN_TIME and not isinstance(problem, requests.exceptions.ConnectTimeout)
+    )
+
+
+def _session(api: str, connections: int) -> requests.Session:
+    session = open_session(api, total_seconds=REQUEST_SECONDS, connections=connections)
+    session.headers["Content-Type"] = "application/json"
+    return session

@@ -1,0 +1,187 @@
+"""The asking of one page of a list: by one question, or by several smaller ones where it is too heavy.
+
+Sage answers some pages of 200 rows with 504. What is asked for then is decided by `page_sizes` and `parts`; whoever
+asked gets one answer all the same, so that pages keep their places.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from source_sage.api.pages import Envelope
+from source_sage.api.transport import TRIES, Answer, NoGoodAnswer, NotSagesWord
+from source_sage.lists.asking import Ask, Reader
+from source_sage.lists.page_sizes import PageSizes, SmallerPages
+from source_sage.lists.parts import Part, Parts
+from source_sage.lists.records import Records
+from source_sage.lists.rows_to_emit import Leaving
+from source_sage.lists.task import Task
+
+logger = logging.getLogger("airbyte.source-sage")
+
+TRIES_BEFORE_SHRINKING: Final = 3
+SMALLEST_PAGE: Final = 25
+
+
+class Item(NamedTuple):
+    """What is kept of one of Sage's records: what tells it from others, and the rest as Sage wrote it."""
+
+    key: str | None
+    changed: Any = None
+    date: Any = None
+    gone: Any = None
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What is kept of a page of Sage's records.
+
+    Attributes:
+        items: all of them.
+        leaving: keys of the rows that would leave.
+        records: them, written.
+    """
+
+    items: list[Item]
+    leaving: list[Any]
+    records: list[Records]
+
+
+Page = tuple[Envelope, Taken]
+Then = Callable[[Answer[Page]], None]
+
+
+@dataclass(eq=False)
+class _Wanted:
+    """A page that somebody waits for."""
+
+    params: Mapping[str, str]
+    parts: Parts[Answer[Page]]
+    then: Then
+    gone_since: str | None
+
+
+class Paging:
+    """Asks for the pages of one list.
+
+    Args:
+        task: the list.
+        reader: whose questions they are.
+        leaving: makes rows of records.
+
+    Attributes:
+        gone_since: rows outside the chosen dates that were changed since leave as tombstones; None for none.
+        excess: by how much `$total` is known to be too high.
+    """
+
+    def __init__(self, task: Task, reader: Reader, leaving: Leaving) -> None:
+        self._task, self._reader, self._leaving = task, reader, leaving
+        self._full = task.facts.page_size
+        self._sizes = PageSizes(self._full, SMALLEST_PAGE, task.checkpoint.pages if task.checkpoint else None)
+        self._wanted: list[_Wanted] = []
+        self._bytes = 0
+        self.gone_since: str | None = None
+        self.excess = 0
+
+    @property
+    def smaller(self) -> SmallerPages | None:
+        """What the next sync should know of the size of pages."""
+        return self._sizes.smaller
+
+    @property
+    def waits(self) -> bool:
+        """Tell whether no other page should be begun before an answer comes."""
+        return self._sizes.waits
+
+    def ask(self, params: Mapping[str, str], number: int, then: Then) -> None:
+        """Ask for a page; `then` gets its answer."""
+        parts: Parts[Answer[Page]] = Parts(Part(number, self._full), self._sizes)
+        self._wanted.append(_Wanted(params, parts, then, self.gone_since))
+
+    def wanted(self) -> Ask[Page] | None:
+        """The next question of the pages that are asked for; None if none is to be put before an answer comes."""
+        for one in self._wanted:
+            part = one.parts.next()
+            if part is not None:
+                get = partial(self._get, one.params, part, self._tries(part), one.gone_since)
+                return Ask(get, self._bytes * part.rows // self._full, partial(self._came, one, part))
+        return None
+
+    def first_row(self, params: Mapping[str, str]) -> Answer[Page]:
+        """Ask for a page of one row, on another thread."""
+        return self._get(params, Part(1, 1), TRIES, None)
+
+    def _tries(self, part: Part) -> int:
+        if not self._sizes.can_shrink(part.rows):
+            return TRIES
+        return 1 if self._sizes.is_trial(part.rows) else TRIES_BEFORE_SHRINKING
+
+    def _came(self, one: _Wanted, part: Part, ask: Ask[Page]) -> None:
+        """Note what came of a part: the page may be complete, or the part has to be asked for in its halves."""
+        error = ask.error
+        is_heavy = isinstance(error, NoGoodAnswer) and not isinstance(error, NotSagesWord)
+        if is_heavy and one.parts.failed(part):
+            name = f"{self._task.facts.name} of {self._task.business}"
+            logger.info("%s: no good answer for %d rows; asking for %d at a time.", name, part.rows, part.rows // 2)
+            return
+        answer = self._reader.result(ask)
+        if one.parts.worked(part, answer.taken[0], answer):
+            self._wanted.remove(one)
+            page = _joined(*one.parts.joined())
+            self._bytes = page.size
+            one.then(page)
+
+    def _get(self, params: Mapping[str, str], part: Part, tries: int, gone_since: str | None) -> Answer[Page]:
+        """Ask for one page, on another thread."""
+        task = self._task
+
+        def take(body: dict[str, Any]) -> Page:
+            return Envelope.of(body, self.excess), self._taken(body["$items"], gone_since)
+
+        return task.transport.get(
+            task.facts.path,
+            {**params, "page": str(part.number), "items_per_page": str(part.rows)},
+            take,
+            business_id=task.business.id,
+            tally=task.tally,
+            list_expected=True,
+            tries=tries,
+            can_be_smaller=self._sizes.can_shrink(part.rows),
+        )
+
+    def _taken(self, records: Sequence[Any], gone_since: str | None) -> Taken:
+        """Make records of items, and keep of the items what tells whether rows were missed."""
+        date_field = self._task.facts.date_field or "date"
+        items, distinct, keys = [], [], set()
+        for record in records:
+            key = self._leaving.key_of(record)
+            if isinstance(record, dict):
+                items.append(Item(key, record.get("updated_at"), record.get(date_field), record.get("deleted_at")))
+            else:
+                items.append(Item(None))
+            if key is None or key not in keys:
+                keys.add(key)
+                distinct.append(record)
+        rows = self._leaving.rows(distinct, gone_since=gone_since)
+        return Taken(items, [row[self._leaving.key] for row in rows], self._task.emit(rows))
+
+
+def _joined(envelope: Envelope, parts: Sequence[Answer[Page]]) -> Answer[Page]:
+    """The answer of a whole page from those of its parts."""
+    if len(parts) == 1:
+        (one,) = parts
+        return Answer((envelope, one.taken[1]), one.moment, one.took, one.size)
+    taken = Taken(
+        [item for one in parts for item in one.taken[1].items],
+        [key for one in parts for key in one.taken[1].leaving],
+        [records for one in parts for records in one.taken[1].records],
+    )
+    # As if it had been under way all the time: what was changed between two parts was changed while it was read.
+    moment = max(one.moment for one in parts)
+    began = min(one.moment - dt.timedelta(seconds=one.took) for one in parts)
+    return Answer((envelope, taken), moment, (moment - began).total_seconds(), sum(one.size for one in parts))

@@ -1,0 +1,338 @@
+"""Slices, and the proof that one is whole. Pure: knows no sockets.
+
+A list is read in slices: a short one, or one without dates, is a single slice; a long one is cut by accounting date.
+Pages are counted from the front of a list that goes on changing. A row that leaves the part already read (deleted, or
+edited to another place or out of the dates) pulls the next row over the boundary of two pages, where nobody sees it;
+as it was not changed itself, no later sync would bring it. So each slice of several pages is proven:
+
+Let `since` be earlier than anything that happened while the slice was read, and let a row be *touched* if it was
+changed or deleted after that. After the last page it is asked what was touched, then for the slice's total, then
+once more what was touched, to the moment of that. All rows that are not touched were in the list all the time. By now
+the slice holds `total` rows; those of them that are touched are known by their dates; the others were seen, or were
+missed. What was seen and is not touched is still there. So
+
+    missed = total - touched rows inside - rows seen that are not touched
+
+whatever the order of the list and of the answers, and however often a row was shown. Touched rows themselves leave
+with the answer that names them, or come with the next sync.
+
+* One page is one answer and needs no proof. Where the total was the same in every answer, as many rows were seen, and
+  no row inside or seen is touched, nothing was deleted either: a deletion without a new row would have changed it.
+* A row that was changed between the two questions does not count as inside: rather one too many seems to be missed,
+  and all is asked once more.
+* Where deletions cannot be asked for, the count proves nothing: it is read until nothing is touched meanwhile.
+* A list that cannot be asked for changes is whole if every answer gave the same total and as many rows were seen.
+  One row deleted and another made between two answers are not noticed there.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from array import array
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from source_sage.api.pages import UNKNOWN, Envelope, Pages
+from source_sage.config import ALL_DATES, Window
+from source_sage.lists.keys import Keys, hash_of
+
+GONE: Final = "gone"
+_UNTIMED: Final = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A row of a list of changes.
+
+    Attributes:
+        key: what tells it from others.
+        mark: its time of change, as it was written.
+        day: its accounting date; None if it has none.
+    """
+
+    key: str
+    mark: str
+    day: dt.date | None
+
+    @property
+    def state(self) -> int:
+        """The same for two answers that tell the same of it: two changes of one second have one mark."""
+        return hash((hash_of(self.key), self.mark, self.day))
+
+
+class Touched:
+    """What was touched since a moment, as far as it was told.
+
+    Attributes:
+        unsure: how many of the rows inside may have been deleted after they were told.
+        just_deleted: rows that were never told as deleted before.
+    """
+
+    def __init__(self) -> None:
+        self.keys = Keys()
+        self._marks = Keys()
+        self._days: dict[dt.date | None, array[int]] = {}
+        self.unsure = 0
+        self.just_deleted: set[int] = set()
+
+    def note(self, changes: Iterable[Change]) -> None:
+        """Note a page of the list of changes."""
+        for one in changes:
+            key = hash_of(one.key)
+            if not self.keys.held([key]):
+                self.keys.add([key])
+                self._marks.add([one.state])
+                self._days.setdefault(one.day, array("q")).append(key)
+
+    def note_keys(self, keys: Iterable[str]) -> None:
+        """Note rows that are no others than those that were missed."""
+        hashes = {hash_of(key) for key in keys}
+        self.keys.add(hashes - self.keys.held(hashes))
+
+    def note_deleted(self, deleted: Iterable[tuple[str, Any]], told: frozenset[int]) -> frozenset[int]:
+        """Note rows that were deleted.
+
+        Args:
+            deleted: the key of each and when that was, as it was told.
+            told: the same of what was told before anything was noted here; what is inside all the same was restored.
+
+        Returns:
+            All that is told now, in that form.
+        """
+        # Without a time, two deletions of one row look alike.
+        marks = {hash((hash_of(key), when or next(_UNTIMED), GONE)): hash_of(key) for key, when in deleted}
+        hashes = set(marks.values())
+        self.unsure += len(self.keys.held({key for mark, key in marks.items() if mark not in told}))
+        rows = {hash((key, GONE)): key for key in hashes}
+        self.just_deleted = {key for row, key in rows.items() if row not in told}
+        self.keys.add(hashes - self.keys.held(hashes))
+        self._marks.add(marks.keys() - self._marks.held(marks))
+        return told.union(marks, rows)
+
+    def unknown(self, changes: Iterable[Change]) -> list[Change]:
+        """Those of some changes that were not noted with this mark."""
+        return [one for one in changes if not self._marks.held([one.state])]
+
+    def adds_to(self, other: Touched) -> bool:
+        """Tell whether something was touched that another one did not tell of."""
+        return self._marks.common(other._marks) < len(self._marks)
+
+    def of(self, days: Window) -> Iterator[int]:
+        """The touched rows inside some dates."""
+        for day, keys in self._days.items():
+            if _is_inside(day, days):
+                yield from keys
+
+
+def _is_inside(day: dt.date | None, days: Window) -> bool:
+    return days == ALL_DATES or (day is not None and days.holds(day))
+
+
+class Slice:
+    """One slice: what was seen of it.
+
+    Args:
+        params: the query that it is, without page and size.
+        days: the dates that it holds for sure.
+        reach: the dates that it may hold.
+        size: rows a page.
+        done: the accounting dates that are read with it; None if it is no part of a whole reading.
+
+    Attributes:
+        began: when it was first asked for, by the server's clock; None before.
+        emitted: keys of the rows that left when they were seen here.
+        walks: how often it was read.
+        tried: somebody tried to prove it.
+        before: what was known to be touched before it was read.
+        on_page: what is to be done with each page beside.
+        leaves: its rows leave.
+    """
+
+    def __init__(
+        self, params: Mapping[str, str], days: Window, reach: Window, size: int, done: Window | None = None
+    ) -> None:
+        self.params = params
+        self.days, self.reach, self.done = days, reach, done
+        self.began: dt.datetime | None = None
+        self.walks = 0
+        self.tried = False
+        self.before = Touched()
+        self.on_page: Callable[[Any], None] | None = None
+        self.leaves = True
+        self.emitted, self._others = Keys(), Keys()
+        self._nameless = 0
+        self.first_total: int | None = None
+        self._last_total: int | None = None
+        self._settled: int | None = None
+        self._size = size
+        self.begin_again()
+
+    def begin_again(self, *, afresh: bool = False) -> Keys:
+        """Read it once more from its first page.
+
+        Args:
+            afresh: forget what was seen; otherwise a row is missed only if every walk has missed it.
+
+        Returns:
+            The keys that are forgotten, which have left all the same.
+        """
+        self.pages = Pages(self._size)
+        self._heads = array("q")
+        self._rows = 0
+        self._seen_before = self.seen
+        self.first_total = self._last_total = None
+        self.walks += 1
+        if not afresh:
+            return Keys()
+        forgotten = self.settle()
+        self._nameless, self.began, self._settled = 0, None, None
+        return forgotten
+
+    def settle(self) -> Keys:
+        """Keep of what was seen how many rows it was; gives the keys of those that have left."""
+        self._settled = self.seen
+        emitted, self.emitted, self._others = self.emitted, Keys(), Keys()
+        return emitted
+
+    def see(self, hashes: Collection[int], leaving: Collection[int], elsewhere: Collection[int]) -> None:
+        """Note rows that were seen.
+
+        Args:
+            hashes: of all keys on a page.
+            leaving: those of the rows that would leave.
+            elsewhere: those of them that have left by another slice.
+        """
+        self.emitted.add(set(leaving).difference(elsewhere, self.emitted.held(leaving)))
+        self._others.add(set(hashes) - self._held(hashes))
+
+    def take(self, number: int, page: Envelope, keys: Sequence[str | None]) -> None:
+        """Note a page that was asked for in its turn."""
+        if self.first_total is None:
+            self.first_total = page.total
+        self._last_total = page.total
+        if not self.pages.take(number, page):
+            return
+        self._heads.extend([0] * (number - len(self._heads)))
+        self._heads[number - 1] = hash_of(keys[0]) if keys else 0
+        self._rows += page.count
+        self._nameless += keys.count(None)
+
+    @property
+    def seen(self) -> int:
+        """How many rows were seen."""
+        if self._settled is not None:
+            return self._settled
+        return len(self.emitted) + len(self._others) + self._nameless
+
+    @property
+    def excess(self) -> int:
+        """How many rows more the total told of than there were; 0 where it was not the same in every answer."""
+        wrong = self.pages.lied or self.pages.short
+        return max(0, (self.first_total or 0) - self._rows) if wrong and self._same_total else 0
+
+    def correct_totals(self, excess: int) -> None:
+        """Take back what the total told too much, if it is that."""
+        if excess and self.excess == excess:
+            self.pages.lied, self.pages.short = False, []
+            self.pages.totals = array(
+                "q", [max(0, one - excess) if one != UNKNOWN else one for one in self.pages.totals]
+            )
+            self.first_total = self._last_total = self._rows
+
+    @property
+    def is_one_answer(self) -> bool:
+        """Tell whether it is a single answer that nothing speaks against."""
+        pages = self.pages
+        as_told = not pages.lied or self._rows > (self.first_total or 0)
+        return self.walks == 1 and pages.answered == 1 and as_told and not pages.short
+
+    @property
+    def stood_still(self) -> bool:
+        """Tell whether every answer gave the same total, and as many rows were seen."""
+        return self._same_total and (not self.pages.trusted or self.seen == self.first_total)
+
+    @property
+    def is_as_long_as_told(self) -> bool:
+        """The test for a list that only grows: as many rows were seen as it holds now, or as it held all the time.
+
+        A row that is shown twice may hide another one, but for a list of deletions, in which one may be twice: what
+        was deleted twice.
+        """
+        if self._last_total is None:
+            return self.walks > 1 and self.seen == self._seen_before
+        may_repeat = "deleted_since" in self.params
+        all_shown = self._same_total and self._rows >= (self.first_total or 0)
+        return self.seen == self._last_total or (all_shown and (may_repeat or self._rows == self.seen))
+
+    @property
+    def _same_total(self) -> bool:
+        totals = self.pages.totals
+        return not self.pages.torn and all(total == self.first_total for total in totals if total != UNKNOWN)
+
+    def is_untouched(self, touched: Touched) -> bool:
+        """Tell whether it stood still, and no row of it was touched; without a total to trust, no row at all.
+
+        Args:
+            touched: as one answer tells it after the last page; what was known before the first is left out.
+        """
+        if not self.seen and self.first_total:
+            return False
+        nothing_new = not touched.adds_to(self.before)
+        return self.stood_still and (nothing_new or (self.pages.trusted and not self.concerns(touched)))
+
+    def concerns(self, touched: Touched) -> bool:
+        """Tell whether a touched row is inside, or was seen."""
+        return any(True for _ in touched.of(self.reach)) or self._seen_of(touched.keys) > 0
+
+    def missed(self, total: int | None, touched: Touched, later: Sequence[Change]) -> int:
+        """How many rows were missed, at most; `touched` and `later` together hold everything that was touched.
+
+        Args:
+            total: its total, asked for after `touched` and before `later`.
+            touched: what was told first, and all that was deleted.
+            later: what was told last.
+        """
+        if total is None or not self.pages.trusted:
+            return self.seen + 1
+        surely = list(touched.of(self.days))
+        if self.reach != self.days:
+            surely.extend(self._held(list(touched.of(self.reach))).difference(surely))
+        fresh = {hash_of(one.key) for one in touched.unknown(later)}
+        first_touched = fresh - touched.keys.held(fresh)
+        gone = self._seen_of(touched.keys) + len(self._held(first_touched))
+        # What was touched between the questions may have been outside when the total was told.
+        inside = len(surely) - len(fresh.intersection(surely)) - touched.unsure
+        return total - max(0, inside) - (self.seen - gone)
+
+    def unclear(self, touched: Touched, later: Sequence[Change]) -> int:
+        """How many of the rows that seem to be missed may only have been changed between the questions."""
+        fresh = touched.unknown(later)
+        entered = {hash_of(one.key) for one in fresh if _is_inside(one.day, self.reach)}
+        seen = self._held({hash_of(one.key) for one in fresh} | touched.just_deleted)
+        return len(entered | seen) + touched.unsure
+
+    def __str__(self) -> str:
+        return (
+            "it" if self.days == ALL_DATES else f"{self.days.start or 'the beginning'} to {self.days.end or 'the end'}"
+        )
+
+    def _held(self, hashes: Collection[int]) -> set[int]:
+        return self.emitted.held(hashes) | self._others.held(hashes)
+
+    def _seen_of(self, keys: Keys) -> int:
+        return self.emitted.common(keys) + self._others.common(keys)
+
+    def doubtful(self) -> Iterator[int]:
+        """The pages to look at first: those that came short, and those in or beside which the total changed."""
+        numbers = {*self.pages.short, *self.pages.torn}
+        known = [(number, total) for number, total in enumerate(self.pages.totals, 1) if total != UNKNOWN]
+        for (one, before), (other, after) in itertools.pairwise(known):
+            if before != after:
+                numbers |= {one, other}
+        return iter(sorted(numbers))
+
+    def is_moved(self, number: int, keys: Sequence[str | None]) -> bool:
+        """Tell whether a page that is looked at again begins with another row than before."""
+        return bool(keys) and number <= len(self._heads) and self._heads[number - 1] != hash_of(keys[0])

@@ -1,0 +1,440 @@
+"""Sage's tokens: kept alive, never wasted, never shown.
+
+An access token lives five minutes. A refresh token works once: each refresh gives a new pair and kills the old one,
+and a lost pair means that a person must sign in again (docs/sage-api.md#sign-in). Hence the rules of this module:
+
+* one refresh at a time in the process, and the new pair is on stdout before any request uses it;
+* no refresh begins before stdout has room for its message (`stdout`); a person's own file is written first
+  (`config_file`);
+* a token is renewed a little before it dies, and a token that is still good is never renewed;
+* a refresh without a clear answer is tried again once, after a pause, and no more: the old token may be used up;
+* the first refusal ends all refreshing in this process, for every thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import datetime as dt
+import logging
+import re
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any, Final
+
+import jwt
+import orjson
+import requests
+from airbyte_cdk.config_observation import emit_configuration_as_airbyte_control_message
+from airbyte_cdk.sources.streams.http.requests_native_auth import SingleUseRefreshTokenOauth2Authenticator
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from source_sage import stdout
+from source_sage.bodies import parsed
+from source_sage.clock import Clock, parse_utc, utc_text
+from source_sage.errors import SIGN_IN_AGAIN, OfTheRun, config_error, system_error, transient_error
+from source_sage.secrecy import keep_secret
+from source_sage.session import TooLarge, post_form
+from source_sage.sign_in.config_file import TOKEN_KEYS, ConfigFile, Kept
+
+logger = logging.getLogger("airbyte.source-sage")
+
+LEEWAY_SECONDS: Final = 30.0
+LEEWAY_SHARE: Final = 0.2
+CONNECT_TIMEOUT_SECONDS: Final = 10.0
+READ_TIMEOUT_SECONDS: Final = 30.0
+TOTAL_SECONDS: Final = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
+PAUSE_AFTER_LOST_ANSWER_SECONDS: Final = 5.0
+WAITS_WHILE_DOWN_SECONDS: Final = (1.0, 2.0, 4.0, 8.0)
+WAITS_IN_CHECK: Final = 1
+TOO_YOUNG_TO_BE_OLD_SECONDS: Final = 60.0
+GRANT_LIFE: Final = dt.timedelta(days=31)
+GRANT_WARNING_AGE: Final = dt.timedelta(days=20)
+SIBLING_WINDOW: Final = dt.timedelta(hours=1)
+USUAL_LIFE_SECONDS: Final = 300.0
+
+# Failures of a connection that was never opened, by what urllib3 calls them: the refresh token cannot be used up.
+NEVER_SENT: Final = {
+    "NameResolutionError": "its host name is not known",
+    "ProxyError": "the proxy does not let it through",
+    "CERTIFICATE_VERIFY_FAILED": "its certificate is not trusted on this machine",
+    "ConnectTimeoutError": "no connection in time",
+    "NewConnectionError": "no connection",
+}
+# The refusals that OAuth knows. Other texts of a server are not repeated: they could quote what was sent.
+OAUTH_ERRORS: Final = frozenset(
+    ("invalid_client", "invalid_grant", "invalid_request", "unauthorized_client", "unsupported_grant_type")
+)
+
+
+class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
+    """The CDK's single-use refresh with what Sage needs on top.
+
+    The CDK's own class has no leeway, no time-out on the token call, repeats a call whose answer was lost, repeats
+    a refused one once per stream, and uses a new token an instant before it is emitted (docs/design.md#decisions). Its
+    lock, its double check around it and the shape of its request are kept.
+
+    Args:
+        config: the user's config. It is emitted whole at each renewal, with nothing changed but the keys of the
+            tokens, and kept up to date in place.
+        token_address: where refresh tokens are exchanged.
+        reading: True during `read`: a refusal shortly after the tokens were alive is then most likely the work of
+            a sibling run, and the platform heals it by a retry with a fresh config.
+        clock: injected for tests.
+        config_file: where a person keeps the tokens; None where the platform does. If another process has put newer
+            ones there, they are used.
+    """
+
+    def __init__(
+        self,
+        config: MutableMapping[str, Any],
+        token_address: str,
+        *,
+        reading: bool,
+        clock: Clock | None = None,
+        config_file: ConfigFile | None = None,
+    ) -> None:
+        self._clock = clock or Clock()
+        self._config = config
+        self._config_file = config_file
+        self._reading = reading
+        self._failure: AirbyteTracedException | None = None
+        self._forced_at: float | None = None
+        self._renewals = 0
+        self._posted_at = 0.0
+        # The CDK's config paths lead into this small copy. It is replaced as a whole, never changed: other threads
+        # read it without the lock, and the user's config may hold keys that the CDK would take for its own.
+        current = _tokens_of(config)
+        super().__init__(
+            connector_config=current,
+            token_refresh_endpoint=token_address,
+            client_id=str(config["client_id"]).strip(),
+            client_secret=str(config["client_secret"]).strip(),
+            access_token_config_path=("access_token",),
+            refresh_token_config_path=("refresh_token",),
+            token_expiry_date_config_path=("token_expiry_date",),
+            refresh_request_headers={
+                "Content-Type": "application/x-www-form-urlencoded",
+                "Accept": "application/json",
+            },
+        )
+        keep_secret(self.get_client_secret())
+        self._good_until: float | None = None
+        self._adopt(current)
+        self._warn_of_old_grant()
+
+    @property
+    def renewals(self) -> int:
+        """How often this process has renewed the tokens."""
+        return self._renewals
+
+    def get_token_expiry_date(self) -> Any:
+        """For the CDK's constructor, which refuses dates it cannot read; decisions use `token_has_expired`."""
+        return self._clock.now()
+
+    def token_has_expired(self) -> bool:
+        """Tell whether the access token must be renewed before it is used.
+
+        A token whose end is unknown, or that nothing can renew, counts as good: Sage's 401 will tell.
+        """
+        if not self.access_token:
+            return True
+        if self._good_until is None or not self.get_refresh_token():
+            return False
+        return self._clock.monotonic() >= self._good_until
+
+    def get_access_token(self) -> str:
+        """The access token to send now, renewed first if need be.
+
+        Raises:
+            AirbyteTracedException: there is no way to get a token; the same one for every caller from then on.
+        """
+        self._raise_failure()
+        return super().get_access_token()
+
+    def refresh_and_set_access_token(self) -> None:
+        """Renew the pair, emit it, and only then let requests use it."""
+        with self._token_refresh_lock:
+            self._raise_failure()
+            try:
+                self._renew()
+            except AirbyteTracedException as failure:
+                self._failure = OfTheRun.like(failure)
+            except Exception as error:  # whatever it was, the refresh token may be used up: nobody may try again
+                logger.error("The tokens could not be renewed.", exc_info=error)
+                self._failure = OfTheRun.like(
+                    system_error(
+                        "The tokens could not be renewed for a reason that nobody foresaw "
+                        f"({type(error).__name__}). Please report it with the log of this sync."
+                    )
+                )
+            self._raise_failure()
+
+    def renew_refused(self, refused_token: str) -> None:
+        """Renew because Sage answered 401 to `refused_token`; a token is renewed once, whoever reports it.
+
+        A token that was itself got because of a 401, less than a minute ago, is not too old. It is Sage's list that
+        refuses it, and another renewal would only burn a refresh token: the caller's one more try decides.
+
+        Raises:
+            AirbyteTracedException: the tokens cannot be renewed.
+        """
+        with self._token_refresh_lock:
+            self._raise_failure()
+            if self.access_token != refused_token:
+                return
+            now = self._clock.monotonic()
+            just_forced = self._forced_at is not None and now - self._forced_at < TOO_YOUNG_TO_BE_OLD_SECONDS
+            if just_forced and not self.token_has_expired():
+                return
+            self.refresh_and_set_access_token()
+            self._forced_at = self._clock.monotonic()
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise copy.copy(self._failure)  # a copy each: threads that raise one exception would share its traceback
+
+    def _renew(self) -> None:
+        if not self.get_refresh_token():
+            raise config_error(
+                "The Access Token has expired (Sage's live five minutes) or is not the right one, and there is no "
+                f"Refresh Token to get a new one. What was read so far is safe. {SIGN_IN_AGAIN}"
+            )
+        orjson.dumps(dict(self._config))  # what cannot be emitted must fail now, while the old token still works
+        unclear = False
+        waits = iter(WAITS_WHILE_DOWN_SECONDS if self._reading else WAITS_WHILE_DOWN_SECONDS[:WAITS_IN_CHECK])
+        while True:
+            with self._held() as kept:
+                if kept is not None and self._found_newer(kept):
+                    return
+                response, problem, unused = self._post()
+                if response is not None and not problem:
+                    self._take(_json_object(response), kept)
+                    return
+            if response is not None and 300 <= response.status_code < 500 and response.status_code not in (408, 429):
+                raise self._refusal(response, unclear)
+            if unused:
+                wait = next(waits, None)
+                if wait is None:
+                    raise transient_error(
+                        f"Sage's sign-in service at {self.get_token_refresh_endpoint()} cannot be used now: {problem}. "
+                        "The sign-in is not lost; the next run tries again."
+                    )
+                logger.info("Sage's sign-in service cannot be used now: %s; asking again in %g s.", problem, wait)
+                self._clock.sleep(wait)
+                continue
+            if unclear:
+                raise transient_error(
+                    f"Sage's sign-in service gave no clear answer to a token renewal, twice ({problem}). The next run "
+                    f"tries again; if it says that the sign-in is used up: {SIGN_IN_AGAIN}"
+                )
+            unclear = True
+            logger.warning(
+                "The answer to a token renewal was lost: %s. Sage may already have replaced the refresh token; "
+                "trying the old one once more in %g s.",
+                problem,
+                PAUSE_AFTER_LOST_ANSWER_SECONDS,
+            )
+            self._clock.sleep(PAUSE_AFTER_LOST_ANSWER_SECONDS)
+
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[Kept | None]:
+        """Hold what a renewal must be sure of: room on stdout, and the person's file if there is one."""
+        try:
+            with stdout.room():
+                if self._config_file is None:
+                    yield None
+                    return
+                with self._config_file.renewal() as kept:
+                    yield kept
+        except stdout.NobodyReads:
+            raise transient_error(
+                "Nobody reads any more what this source says, so that the tokens were not renewed: the new ones would "
+                "be lost."
+            ) from None
+
+    def _found_newer(self, kept: Kept) -> bool:
+        """Take the tokens that stand in the person's file now, if they are others; tell whether they will do."""
+        found = _tokens_of(kept.config)
+        if found["refresh_token"] in ("", self.get_refresh_token()):
+            return False
+        self._adopt(found)
+        self._config.update(found)
+        return bool(self.access_token) and not self.token_has_expired()
+
+    def _adopt(self, tokens: dict[str, str]) -> None:
+        """Use tokens that were got by somebody else."""
+        keep_secret(tokens["access_token"], tokens["refresh_token"])
+        self._connector_config = tokens
+        self._alive_until = _later(_claim(tokens["access_token"], "exp"), _moment(tokens["token_expiry_date"]))
+        self._good_until = None
+        if self._alive_until is not None:
+            remaining = (self._alive_until - self._clock.now()).total_seconds()
+            self._good_until = self._clock.monotonic() + remaining - LEEWAY_SECONDS
+
+    def _take(self, answer: Mapping[str, Any], kept: Kept | None) -> None:
+        """Keep the new pair: in the person's file, on stdout, and only then for requests."""
+        life = _seconds(answer.get("expires_in"))
+        alive_until = self._clock.now() + dt.timedelta(seconds=life)
+        renewed = {
+            "access_token": str(answer["access_token"]),
+            "refresh_token": str(answer.get("refresh_token") or self.get_refresh_token()),
+            "token_expiry_date": utc_text(alive_until),
+        }
+        keep_secret(renewed["access_token"], renewed["refresh_token"])
+        problem: OSError | None = None
+        if kept is not None:
+            try:
+                kept.keep(renewed)
+            except OSError as error:
+                problem = error
+        emit_configuration_as_airbyte_control_message({**self._config, **renewed})
+        self._config.update(renewed)
+        self._connector_config = renewed
+        self._good_until = self._posted_at + life - min(LEEWAY_SECONDS, life * LEEWAY_SHARE)
+        self._alive_until = alive_until
+        self._renewals += 1
+        self._forced_at = None
+        if problem is not None:
+            raise config_error(
+                f"The tokens were renewed, but could not be kept in the config file ({problem.strerror}). They stand "
+                f"in the CONTROL message on stdout alone. Copy them from there, or: {SIGN_IN_AGAIN}"
+            )
+
+    def _post(self) -> tuple[requests.Response | None, str, bool]:
+        """One token call. It follows no redirect, which could carry the secrets to another place.
+
+        Returns:
+            The answer, or None; what is wrong, empty if it holds tokens; whether Sage surely did not use the
+            refresh token up.
+        """
+        self._posted_at = self._clock.monotonic()
+        try:
+            response = post_form(
+                str(self.get_token_refresh_endpoint()),
+                self.build_refresh_request_body(),
+                headers=self.build_refresh_request_headers(),
+                timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
+                total_seconds=TOTAL_SECONDS,
+                monotonic=self._clock.monotonic,
+            )
+        except requests.exceptions.ReadTimeout:
+            return None, "no answer in time", False
+        except TooLarge:
+            return None, "an answer that goes on and on", False
+        except requests.exceptions.RequestException as error:
+            text = repr(error)
+            never_sent = next((words for sign, words in NEVER_SENT.items() if sign in text), None)
+            return None, never_sent or "the connection broke off", never_sent is not None
+        if not 200 <= response.status_code < 300:
+            return response, f"HTTP {response.status_code}", response.status_code in (429, 503)
+        good = can_be_sent(_json_object(response).get("access_token"))
+        return response, "" if good else "an answer without tokens", False
+
+    def _refusal(self, response: requests.Response, unclear: bool) -> AirbyteTracedException:
+        error = _json_object(response).get("error")
+        code = error if isinstance(error, str) and error in OAUTH_ERRORS else f"HTTP {response.status_code}"
+        internal = f"the token endpoint answered {response.status_code} {code}"
+        if code in ("invalid_client", "unauthorized_client"):
+            return config_error(
+                f"Sage does not know this app ({code}). Copy Client ID and Client Secret again from your app in "
+                "Sage's developer portal; both must belong to the app that the tokens were made with.",
+                internal,
+            )
+        if code != "invalid_grant":
+            return config_error(
+                f"Sage's sign-in service at {self.get_token_refresh_endpoint()} refused the request ({code}). Check "
+                "Client ID and Client Secret, and the API Endpoint, whose host is asked for tokens.",
+                internal,
+            )
+        if unclear:
+            return config_error(
+                "The answer to a token renewal was lost on the way, and Sage had already replaced the refresh token: "
+                f"the new one never arrived. {SIGN_IN_AGAIN}",
+                internal,
+            )
+        if self._reading and self._was_alive_lately():
+            return transient_error(
+                "Sage says that the refresh token is used up. Another run of this source has most likely just "
+                "renewed it; a retry with the new one heals that. Let the schedules of connections that share one "
+                f"sign-in not overlap. If it goes on for more than an hour: {SIGN_IN_AGAIN}",
+                internal,
+            )
+        return config_error(
+            "Sage no longer accepts the refresh token: it was used by another copy of this source, was revoked, or "
+            f"was not used for {GRANT_LIFE.days} days. {SIGN_IN_AGAIN}",
+            internal,
+        )
+
+    def _was_alive_lately(self) -> bool:
+        return self._alive_until is not None and abs(self._clock.now() - self._alive_until) < SIBLING_WINDOW
+
+    def _warn_of_old_grant(self) -> None:
+        renewed_at = _claim(self.get_refresh_token(), "iat") or self._alive_until
+        if renewed_at is None or not self.get_refresh_token():
+            return
+        age = self._clock.now() - renewed_at
+        if age > GRANT_WARNING_AGE:
+            logger.warning(
+                "Sage's sign-in was last renewed %d days ago; it dies after %d days without use. Sync at least "
+                "once a month.",
+                age.days,
+                GRANT_LIFE.days,
+            )
+
+
+def _tokens_of(config: Mapping[str, Any]) -> dict[str, str]:
+    """The tokens of a config, as they can be sent; a token that cannot be is as good as none."""
+    tokens = {key: str(config.get(key) or "").strip() for key in TOKEN_KEYS}
+    for key in ("access_token", "refresh_token"):
+        tokens[key] = "".join(tokens[key].split())  # copied from a terminal, a token is wrapped over lines
+    if not can_be_sent(tokens["access_token"]):
+        tokens["access_token"] = ""
+    return tokens
+
+
+def _json_object(response: requests.Response) -> Mapping[str, Any]:
+    try:
+        body, _ = parsed(response.content)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def can_be_sent(token: Any) -> bool:
+    """Tell whether it is a text that an HTTP header can carry."""
+    return isinstance(token, str) and re.fullmatch(r"[!-~]+", token) is not None
+
+
+def _seconds(value: Any) -> float:
+    """The life that Sage states for an access token, if it makes sense."""
+    text = str(value)
+    if re.fullmatch(r"[0-9]{1,6}(\.[0-9]*)?", text) and float(text) > 0:
+        return float(text)
+    return USUAL_LIFE_SECONDS
+
+
+def _claim(token: str, name: str) -> dt.datetime | None:
+    """A moment that a JWT states about itself; Sage's tokens are JWTs (docs/sage-api.md#sign-in)."""
+    try:
+        claims = jwt.decode(
+            token, options={"verify_signature": False}
+        )  # only Sage has the key, and only Sage need check
+        return dt.datetime.fromtimestamp(float(claims[name]), dt.UTC)
+    except (jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError, OSError, RecursionError):
+        return None
+
+
+def _moment(text: str) -> dt.datetime | None:
+    try:
+        return parse_utc(text)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _later(one: dt.datetime | None, other: dt.datetime | None) -> dt.datetime | None:
+    """The later of a token's own claim and the stored date.
+
+    A person who pastes a fresh access token leaves the hidden date of the old one behind; and where this machine's
+    clock is ahead of Sage's, the stored date (by this clock) is right and the claim (by Sage's) looks past.
+    """
+    return max(filter(None, (one, other)), default=None)
