@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from source_sage.businesses import Business
+from source_sage.api.businesses import Business
 from source_sage.plan import Planned, _requests, told
 from source_sage.streams import every_stream
 
