@@ -190,6 +190,15 @@ def test_a_list_that_fails_costs_itself_alone(somebody: Person) -> None:
     assert somebody.asked("sales_invoices") == 0
 
 
+def test_a_dry_run_reads_nothing_and_leaves_nothing(somebody: Person) -> None:
+    done = somebody.sync("--dry-run", "--streams", "ledger_entries,sales_invoice_lines,countries")
+    assert done.returncode == 0, done.stderr
+    rows = len(somebody.company.rows("ledger_entries"))
+    assert f"{rows} rows" in done.stdout and "sales_invoices" in done.stdout and "Nothing was read." in done.stdout
+    assert all(one.rows is None or one.rows <= 1 for one in somebody.box.requests if one.list != "businesses")
+    assert {path.name for path in somebody.folder.iterdir()} == {"sage-config.json", "talked_to"}
+
+
 def test_a_database_that_is_open_elsewhere_is_told(somebody: Person) -> None:
     with duckdb.connect(str(somebody.folder / "sage.duckdb")):
         done = somebody.sync("--streams", "countries")

@@ -15,7 +15,7 @@ from source_sage.errors import ListRefused
 from source_sage.lists.state import Checkpoint
 from source_sage.streams import StreamFacts
 
-# Beside its pages a list is asked what was touched meanwhile and how long it is, or what was deleted.
+# Beside its pages a list of several is asked what was touched meanwhile, and how long it is.
 BESIDE: Final = 2
 
 
@@ -56,7 +56,13 @@ def planned(
     except ListRefused as refusal:
         return Planned(business, facts.name, since, None, 1, refusal.reason)
     rows = Envelope.of(answer.taken).total
-    return Planned(business, facts.name, since, rows, math.ceil((rows or 0) / facts.page_size) + BESIDE)
+    return Planned(business, facts.name, since, rows, _requests(facts, rows or 0, since))
+
+
+def _requests(facts: StreamFacts, rows: int, since: str) -> int:
+    """About how many it takes: a page at least, and what proves several; deletions are asked for in later syncs."""
+    pages = max(1, math.ceil(rows / facts.page_size))
+    return pages + (BESIDE if pages > 1 else 0) + (1 if since and facts.tombstones else 0)
 
 
 def _which(facts: StreamFacts, config: SageConfig, since: str) -> dict[str, str]:

@@ -17,7 +17,7 @@
 --                              account and what is left of opening balances.
 --   payables = open items      the same for suppliers.
 --     The last two need all documents that are still open, and amounts outstanding as of the ledger's last day. So they
---     are checked only if the ledger goes back far enough (the account's opening balance is zero, or Include Historical
+--     are checked only if the ledger goes back far enough (no account has an opening balance, or Include Historical
 --     Data is on) and no End Date lies behind the newest change. A journal posted by hand to the account is a
 --     difference, and so is a revaluation of foreign currency: they are in the ledger and in no document.
 --
@@ -276,12 +276,11 @@ control_balances AS (
     JOIN entries AS e ON e.business_id = c.business_id AND e.account_id = c.account_id
     LEFT JOIN spans AS s ON s.business_id = c.business_id
     LEFT JOIN (
-        SELECT
-            business_id, from_date, ledger_account_id,
-            max(coalesce(opening_debit, 0) - coalesce(opening_credit, 0)) AS balance
+        -- Of any account: what is open on one of them may add up to nothing.
+        SELECT business_id, from_date, max(abs(coalesce(opening_debit, 0) - coalesce(opening_credit, 0))) AS balance
         FROM trial_balance
-        GROUP BY business_id, from_date, ledger_account_id
-    ) AS b ON b.business_id = c.business_id AND b.ledger_account_id = c.account_id AND b.from_date = s.first_day
+        GROUP BY business_id, from_date
+    ) AS b ON b.business_id = c.business_id AND b.from_date = s.first_day
     WHERE c.place = 1
     GROUP BY c.side, c.business_id
 ),

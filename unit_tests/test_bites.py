@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
 import pytest
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from hypothesis import given
 from hypothesis import strategies as st
 
+from source_sage.commands import person, sync
 from source_sage.commands.bites import ROWS_AT_MOST, SECONDS_AT_MOST, Bites, whole_streams
 from source_sage.commands.live import line
 from source_sage.commands.warehouse import place_of
+from source_sage.secrecy import keep_secret
 from source_sage.sync.report import Report
+from unit_tests.form import a_form
 
 
 def test_little_is_written_after_a_while_and_much_at_once() -> None:
@@ -69,6 +78,32 @@ def test_the_line_tells_lists_rows_requests_and_time_left() -> None:
     assert line(report, 10) == "0 of 1 lists, 500 rows, 5 requests, 10 s; about 20 s left"
     report.tally("b", "products").is_list = True
     assert line(report, 10).endswith("0 of 2 lists, 500 rows, 5 requests, 10 s; more than 20 s left")
+
+
+def test_without_its_extra_sync_says_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "airbyte", None)
+    (tmp_path / "sage-config.json").write_text(json.dumps(a_form()))
+    umask = os.umask(0o022)
+    try:
+        code = sync.main(["--config", str(tmp_path / "sage-config.json"), "--into", str(tmp_path / "sage.duckdb")])
+    finally:
+        os.umask(umask)
+    assert code == 1
+    assert "needs PyAirbyte" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["sage-config.json"]
+
+
+def test_what_nobody_foresaw_is_told_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    keep_secret("a-secret-of-somebody")
+
+    def fail(options: argparse.Namespace) -> int:
+        raise RuntimeError("a-secret-of-somebody went wrong")
+
+    assert person.run(fail, argparse.Namespace()) == 1
+    said = capsys.readouterr().err
+    assert "RuntimeError" in said and "nobody foresaw" in said and "a-secret-of-somebody" not in said
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,8 @@ def test_spec_imports_nothing_that_is_for_people() -> None:
     loaded = set(done.stderr.split())
     assert loaded & NOT_FOR_AIRBYTE == set()
     own = {name.removeprefix("source_sage.") for name in loaded if name.startswith("source_sage.")}
-    people = {"consent", "redirect", "selection"}
+    people = {"selection", "sign_in.consent", "sign_in.redirect", "views"}
+    assert all((PACKAGE / f"{name.replace('.', '/')}.py").exists() for name in people)
     assert own & people == set() and not [name for name in own if name.startswith("commands")]
 
 

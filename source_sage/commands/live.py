@@ -28,7 +28,7 @@ def line(report: Report, seconds: float) -> str:
     requests = sum(one.requests for one in [report.before, *tallies])
     left = sum(max(0, (one.expected or 0) - one.walked) for one in lists if one.begun and not one.ended)
     told = f"{done} of {len(lists)} lists, {rows:,} rows, {requests:,} requests, {seconds:.0f} s"
-    if not lists or done == len(lists) or not rows or seconds <= 0:
+    if not (left and rows):
         return told
     rest = seconds / rows * left
     waiting = sum(not (one.begun or one.ended) for one in lists)

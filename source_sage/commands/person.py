@@ -7,10 +7,12 @@ import contextlib
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_sage.errors import config_error
@@ -57,6 +59,12 @@ def run(command: Callable[[argparse.Namespace], int], options: argparse.Namespac
         say("Stopped.")
         return STOPPED
     except BrokenPipeError:  # nobody listens any more, so there is nobody to tell
+        return 1
+    except Exception as error:
+        say(filter_secrets(traceback.format_exc()))
+        say(
+            f"The command failed for a reason that nobody foresaw ({type(error).__name__}). Please report it with this."
+        )
         return 1
 
 

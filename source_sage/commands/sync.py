@@ -68,6 +68,9 @@ def _sync(options: argparse.Namespace) -> int:
     config = SageConfig.parse(form)
     streams = selected(config, options.streams)
     place = place_of(options.into)
+    if options.dry_run and place.file is not None and not place.file.exists():
+        with person.stdout_to_oneself() as say:
+            return _plan(options, form, streams, [], say)
     with _files(place) as folder, person.stdout_to_oneself() as say:
         warehouse = Warehouse(place, configured(streams), folder, TABLES)
         try:
@@ -87,10 +90,7 @@ def _job(
     ConfigFile(options.config).require_replaceable()
     states = [] if options.full_refresh else warehouse.states()
     if options.dry_run:
-        report = Report()
-        source = SourceSage(config_file=ConfigFile(options.config))
-        say(told(source.plan(form, streams, states, report), report.titles))
-        return 0
+        return _plan(options, form, streams, states, say)
     person.say(f"{WARNING}\n")
     job = Job(form, options.config, streams, states, warehouse, options.full_refresh)
     failure = job.read()
@@ -102,6 +102,19 @@ def _job(
     if failure:
         person.say(f"\n{failure}\nWhat was read is saved. Run the command again: it goes on from there.")
     return 1 if failure else 0
+
+
+def _plan(
+    options: argparse.Namespace,
+    form: dict[str, Any],
+    streams: Sequence[StreamFacts],
+    states: list[AirbyteStateMessage],
+    say: Callable[[str], None],
+) -> int:
+    report = Report()
+    source = SourceSage(config_file=ConfigFile(options.config))
+    say(told(source.plan(form, streams, states, report), report.titles))
+    return 0
 
 
 class Job:

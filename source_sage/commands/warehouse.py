@@ -30,6 +30,7 @@ from airbyte_cdk.models import (
 from source_sage.commands.bites import Bite
 from source_sage.errors import config_error
 from source_sage.lists.records import Records
+from source_sage.secrecy import keep_secret
 
 SOURCE: Final = "source-sage"
 POSTGRES: Final = ("postgres", "postgresql")
@@ -121,7 +122,9 @@ class Warehouse:
                 self._cache = caches.duckdb(place.file, schema, files)
             else:
                 assert place.server is not None
-                self._cache = caches.postgres(place.server, os.environ.get("PGPASSWORD", ""), schema, files)
+                password = os.environ.get("PGPASSWORD", "")
+                keep_secret(password)
+                self._cache = caches.postgres(place.server, password, schema, files)
             self._processor = self._cache.get_record_processor(SOURCE, provider)
             self._cache.get_state_provider(SOURCE)  # which makes the table of states
             self._make_tables(catalog)
