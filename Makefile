@@ -7,7 +7,7 @@ DEMO_BIN = .venv-demo/bin
 # A single test: .venv/bin/pytest -k NAME
 PARALLEL = -n auto --dist worksteal
 
-.PHONY: install demo test test-fast pyairbyte torture fuzz attacks long resume image-test destination-test audit bench docs lint lock clean
+.PHONY: install demo test test-fast pyairbyte torture fuzz attacks long resume image-test destination-test statements statements-test statements-torture audit bench docs lint lock clean
 
 install: .venv/installed
 
@@ -61,8 +61,20 @@ image-test: .venv/installed .venv-demo/installed
 	$(BIN)/pytest -m image_tests integration_tests/image -rsx --timeout 900
 
 # Two syncs into a PostgreSQL that the tests start: Debian's postgresql.
-destination-test: .venv/installed .venv-demo/installed
+destination-test: .venv/installed .venv-demo/installed .venv-dbt/installed
 	$(BIN)/pytest -m destination_tests integration_tests/destination -rs
+
+# A profit and loss account and a balance sheet of a made-up company, in the terminal and as a page; see docs/statements.md.
+statements: .venv-demo/installed .venv-dbt/installed
+	$(DEMO_BIN)/python -m integration_tests.statements
+
+# The dbt package on random companies, and on books in which one thing is wrong.
+statements-test: .venv/installed .venv-dbt/installed
+	$(BIN)/pytest -m statements integration_tests/statements -rs --timeout 900
+
+# The same with 300 companies.
+statements-torture: .venv/installed .venv-dbt/installed
+	STATEMENTS_BATCHES=$${STATEMENTS_BATCHES:-12} $(BIN)/pytest -m statements integration_tests/statements/test_companies.py --timeout 0
 
 # Known vulnerabilities of everything that is locked. Exits with an error if the advisory service cannot be asked.
 audit: .venv/installed
@@ -82,6 +94,11 @@ lint: .venv/installed
 	$(PYTHON) scripts/make_venv.py .venv-demo requirements/demo.txt
 	touch $@
 
+# dbt, and what draws the plots.
+.venv-dbt/installed: requirements/tools.txt requirements/build.txt requirements/dbt.txt requirements/dbt-without.txt pyproject.toml
+	UV_OVERRIDE=requirements/dbt-without.txt $(PYTHON) scripts/make_venv.py .venv-dbt requirements/dbt.txt
+	touch $@
+
 # The peers and the chart each have an environment of their own.
 .venv-bench-%/installed: benchmarks/requirements/%.txt requirements/tools.txt requirements/build.txt
 	$(PYTHON) scripts/make_venv.py .venv-bench-$* $<
@@ -96,8 +113,9 @@ lock: .venv/installed
 	$(LOCK) pyproject.toml -o requirements/run.txt
 	$(LOCK) pyproject.toml --extra dev -o requirements/dev.txt
 	$(LOCK) requirements/demo.in -o requirements/demo.txt
+	UV_OVERRIDE=requirements/dbt-without.txt $(LOCK) requirements/dbt.in -o requirements/dbt.txt
 	for name in chart dlt singer; do $(LOCK) benchmarks/requirements/$$name.in -o benchmarks/requirements/$$name.txt || exit; done
 	$(LOCK) requirements/sbom.in -o requirements/sbom.txt
 
 clean:
-	rm -rf .venv .venv-demo .venv-bench-* demo_output bench_output build dist *.egg-info
+	rm -rf .venv .venv-demo .venv-dbt .venv-bench-* demo_output statements_output bench_output build dist *.egg-info

@@ -78,6 +78,8 @@ where {{ sage_accounting.is_live(live, 'aged') }}
 #}
 {%- macro columns_there(relation) -%}
   {%- if not execute or not flags.INTROSPECT -%}{{ return('unknown') }}{%- endif -%}
+  {#- The rows of a unit test are no table. -#}
+  {%- if relation.is_cte -%}{{ return('unknown') }}{%- endif -%}
   {%- set found = adapter.get_relation(relation.database, relation.schema, relation.identifier) -%}
   {%- if found is none -%}{{ return(none) }}{%- endif -%}
   {%- set names = [] -%}
