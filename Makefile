@@ -55,6 +55,7 @@ bench: .venv/installed .venv-bench-chart/installed .venv-bench-dlt/installed .ve
 # Tables and diagrams of docs/, from the manifest and the schemas.
 docs: .venv/installed
 	$(BIN)/python scripts/make_docs.py
+	$(BIN)/python scripts/make_lineage.py
 
 # The image, built and run by a container engine that the tests start: root, and Debian's docker.io and debootstrap.
 image-test: .venv/installed .venv-demo/installed

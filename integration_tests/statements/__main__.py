@@ -1,5 +1,4 @@
-"""`make statements`: a made-up company's books, read twice by the connector, become a profit and loss account, a balance
-sheet and a list of who owes what, with the tests that prove them.
+"""`make statements`: a made-up company's books, read twice by the connector, become statements, with what proves them.
 
 Runs in PyAirbyte's environment and starts dbt in its own. Nothing leaves this machine.
 """
@@ -38,7 +37,10 @@ def main() -> int:
     OUTPUT.mkdir(exist_ok=True)
     for leftover in (DATABASE, DATABASE.with_suffix(".duckdb.wal"), PAGE):
         leftover.unlink(missing_ok=True)
-    say("A local Sage with a made-up company: two financial years end in its books, some customers pay in euro and dollar.")
+    say(
+        "A local Sage with a made-up company: two financial years end in its books, "
+        "and some of its customers pay in euro or dollar."
+    )
     with Sandbox(size="small", seed=14, token_life=10**9) as box:
         source = airbyte.get_source("source-sage", config=box.config(), local_executable=SOURCE)
         source.select_streams(dbt.STREAMS)
@@ -58,7 +60,7 @@ def main() -> int:
         say(result.stdout + result.stderr)
         return 1
     shown = [str(dbt.PYTHON), "-m", "integration_tests.statements.show", str(DATABASE)]
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(
         [*shown, str(OUTPUT / "target" / "run_results.json"), str(PAGE)], cwd=ROOT, check=False
     ).returncode
 

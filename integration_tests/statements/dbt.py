@@ -54,7 +54,7 @@ def run(
         line += ["--target-path", target]
     if variables:
         line += ["--vars", json.dumps(variables)]
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(
         [str(part) for part in line], env=environment, cwd=project, capture_output=True, text=True, check=False
     )
 

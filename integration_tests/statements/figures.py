@@ -104,8 +104,10 @@ def _book(connection: duckdb.DuckDBPyConnection, business: str, name: str | None
     def ask(query: str) -> list[Any]:
         return list(connection.execute(query, [business]).fetchall())
 
-    (last,) = ask("SELECT month FROM dim_date WHERE business_id = ? AND date_day = least(current_date, (SELECT "
-                  "max(date_day) FROM dim_date AS d WHERE d.business_id = dim_date.business_id))")[0]
+    (last,) = ask(
+        "SELECT month FROM dim_date WHERE business_id = ? AND date_day = least(current_date, (SELECT "
+        "max(date_day) FROM dim_date AS d WHERE d.business_id = dim_date.business_id))"
+    )[0]
     book = Book(business, name or business, currency or "its own currency")
     results = ask(
         "SELECT month, fiscal_year_end, section, section_order, sum(amount) FROM profit_and_loss "
@@ -160,7 +162,9 @@ def _profit_and_loss(title: str, rows: list[Any], columns: list[dt.date], form: 
             if section in ("Income", "Cost of sales"):
                 gross[heads[day]] += amount
     out: list[tuple[str, Cells, bool]] = [(section, cells, False) for section, cells in sections.items()]
-    after = 1 + max((place for place, (name, _, _) in enumerate(out) if name in ("Income", "Cost of sales")), default=-1)
+    after = 1 + max(
+        (place for place, (name, _, _) in enumerate(out) if name in ("Income", "Cost of sales")), default=-1
+    )
     out.insert(after, ("Gross profit", gross, True))
     return Table(title, list(heads.values()), [*out, ("Profit", total, True)])
 

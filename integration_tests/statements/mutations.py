@@ -22,15 +22,15 @@ class Mutation(NamedTuple):
     tests: tuple[str, ...]
 
 
-_ENTRY: Final = "rowid = (SELECT min(rowid) FROM ledger_entries WHERE business_id = '{b}' AND NOT deleted AND debit > 0)"
+_ENTRY: Final = (
+    "rowid = (SELECT min(rowid) FROM ledger_entries WHERE business_id = '{b}' AND NOT deleted AND debit > 0)"
+)
 _TRANSACTION: Final = (
     "business_id = '{b}' AND (\"transaction\" ->> 'id') = (SELECT min(\"transaction\" ->> 'id') FROM ledger_entries "
     "WHERE business_id = '{b}' AND NOT deleted AND debit > 0)"
 )
 _POSTED: Final = "is_deleted IS NOT TRUE AND (status ->> 'id') NOT IN ('DRAFT', 'VOID')"
-_TRIAL_BALANCE: Final = (
-    "rowid = (SELECT min(rowid) FROM trial_balance WHERE business_id = '{b}' AND debit <> credit)"
-)
+_TRIAL_BALANCE: Final = "rowid = (SELECT min(rowid) FROM trial_balance WHERE business_id = '{b}' AND debit <> credit)"
 
 
 def _one(table: str, where: str) -> str:
@@ -110,8 +110,10 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "An opening balance is a penny off",
-        ("UPDATE trial_balance SET opening_debit = opening_debit + 0.01 WHERE "
-         + _one("trial_balance", "opening_debit <> 0"),),
+        (
+            "UPDATE trial_balance SET opening_debit = opening_debit + 0.01 WHERE "
+            + _one("trial_balance", "opening_debit <> 0"),
+        ),
         ("ledger_equals_trial_balance",),
     ),
     Mutation(
@@ -165,21 +167,27 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "An amount outstanding is a penny off",
-        (f"UPDATE sales_invoices SET base_currency_outstanding_amount = base_currency_outstanding_amount + 0.01 "
-         f"WHERE {_OPEN_SALE}",),
+        (
+            f"UPDATE sales_invoices SET base_currency_outstanding_amount = base_currency_outstanding_amount + 0.01 "
+            f"WHERE {_OPEN_SALE}",
+        ),
         ("receivables_equal_open_items",),
     ),
     Mutation(
         "A document's net amount is a penny off",
-        (f"UPDATE sales_invoices SET net_amount = net_amount + 0.01, "
-         f"base_currency_net_amount = base_currency_net_amount + 0.01 WHERE {_OPEN_SALE}",),
+        (
+            f"UPDATE sales_invoices SET net_amount = net_amount + 0.01, "
+            f"base_currency_net_amount = base_currency_net_amount + 0.01 WHERE {_OPEN_SALE}",
+        ),
         ("lines_equal_documents", "tax_equals_documents", "revenue_equals_documents"),
     ),
     Mutation(
         "A void invoice counts",
-        ("UPDATE sales_invoices SET status = '{{\"id\": \"UNPAID\"}}', outstanding_amount = total_amount, "
-         "base_currency_outstanding_amount = base_currency_total_amount WHERE "
-         + _one("sales_invoices", "is_deleted IS NOT TRUE AND (status ->> 'id') = 'VOID'"),),
+        (
+            'UPDATE sales_invoices SET status = \'{{"id": "UNPAID"}}\', outstanding_amount = total_amount, '
+            "base_currency_outstanding_amount = base_currency_total_amount WHERE "
+            + _one("sales_invoices", "is_deleted IS NOT TRUE AND (status ->> 'id') = 'VOID'"),
+        ),
         ("receivables_equal_open_items", "ar_aging_equals_control_account"),
     ),
     Mutation(
@@ -193,7 +201,8 @@ MUTATIONS: Final = (
             "DELETE FROM sales_invoices WHERE business_id = '{b}' AND is_deleted AND id IN (SELECT id FROM "
             "before.sales_invoices WHERE business_id = '{b}' AND " + _POSTED + ")",
             "INSERT INTO sales_invoices BY NAME SELECT * FROM before.sales_invoices WHERE business_id = '{b}' AND "
-            + _POSTED + " AND id NOT IN (SELECT id FROM sales_invoices WHERE business_id = '{b}')",
+            + _POSTED
+            + " AND id NOT IN (SELECT id FROM sales_invoices WHERE business_id = '{b}')",
         ),
         ("lines_equal_documents", "ar_aging_equals_control_account", "receivables_equal_open_items"),
     ),
@@ -207,14 +216,18 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "A line of an old version is kept",
-        (f"INSERT INTO sales_invoice_lines SELECT * REPLACE ('of an old version' AS id) FROM sales_invoice_lines "
-         f"WHERE {_LINE}",),
+        (
+            f"INSERT INTO sales_invoice_lines SELECT * REPLACE ('of an old version' AS id) FROM sales_invoice_lines "
+            f"WHERE {_LINE}",
+        ),
         ("lines_equal_documents", "tax_equals_documents", "revenue_equals_documents"),
     ),
     Mutation(
         "A line's tax is a penny off",
-        (f"UPDATE sales_invoice_lines SET tax_amount = tax_amount + 0.01, "
-         f"base_currency_tax_amount = base_currency_tax_amount + 0.01 WHERE {_LINE}",),
+        (
+            f"UPDATE sales_invoice_lines SET tax_amount = tax_amount + 0.01, "
+            f"base_currency_tax_amount = base_currency_tax_amount + 0.01 WHERE {_LINE}",
+        ),
         ("lines_equal_documents", "tax_equals_documents"),
     ),
     Mutation(
@@ -234,7 +247,7 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "An entry loses its transaction",
-        (f"UPDATE ledger_entries SET \"transaction\" = NULL WHERE {_ENTRY}",),
+        (f'UPDATE ledger_entries SET "transaction" = NULL WHERE {_ENTRY}',),
         ("not_null general_ledger_transaction_id", "debits_equal_credits"),
     ),
 )

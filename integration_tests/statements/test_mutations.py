@@ -101,5 +101,9 @@ def test_every_statement_s_test_has_a_mutation_that_it_catches() -> None:
     caught = {name for one in MUTATIONS for name in one.tests}
     tests = {path.stem for path in (dbt.PACKAGE / "tests").glob("*.sql")}
     # What these compare is made by the package alone: only a mistake in a model can part it.
-    own = {"ledger_by_period_equals_ledger", "profit_and_loss_equals_change_of_result", "cash_flow_equals_bank_movement"}
+    own = {
+        "ledger_by_period_equals_ledger",
+        "profit_and_loss_equals_change_of_result",
+        "cash_flow_equals_bank_movement",
+    }
     assert tests - own <= caught, json.dumps(sorted(tests - own - caught))

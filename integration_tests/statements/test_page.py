@@ -102,7 +102,12 @@ def test_a_statement_that_is_not_proven_is_told(tmp_path: Path) -> None:
         "print([(one.name, one.verdict) for one in proofs(json.load(sys.stdin))])"
     )
     done = subprocess.run(
-        [str(dbt.PYTHON), "-c", code], input=json.dumps(results), cwd=dbt.ROOT, capture_output=True, text=True, check=True
+        [str(dbt.PYTHON), "-c", code],
+        input=json.dumps(results),
+        cwd=dbt.ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.strip() == (
         "[('ar_aging_equals_control_account', 'not checked'), ('balance_sheet_balances', 'DIFFERS')]"

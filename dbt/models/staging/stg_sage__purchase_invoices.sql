@@ -19,5 +19,6 @@
     ['base_currency_outstanding_amount', 'base_currency_outstanding_amount', 'amount'],
     ['exchange_rate', 'exchange_rate', 'amount'],
     ['inverse_exchange_rate', 'inverse_exchange_rate', 'amount'],
-    ['updated_at', 'updated_at', 'moment']
+    ['updated_at', 'updated_at', 'moment'],
+    ['vendor_reference', 'vendor_reference', 'text']
 ], 'row') }}

@@ -5,6 +5,7 @@
     ['active', 'active', 'flag'],
     ['quantity_in_stock', 'quantity_in_stock', 'amount'],
     ['reorder_level', 'reorder_level', 'amount'],
+    ['cost_price', 'cost_price', 'amount'],
     ['last_cost_price', 'last_cost_price', 'amount'],
     ['average_cost_price', 'average_cost_price', 'amount'],
     ['average_cost_price_stock_value', 'average_cost_price_stock_value', 'amount']
