@@ -83,6 +83,7 @@ def main() -> None:
     say(f"The books are in {DATABASE}")
     query = f"import duckdb; duckdb.connect('{DATABASE}').sql('FROM sage.sales_invoices LIMIT 5').show()"
     say(f'Look around:  {sys.executable} -c "{query}"')
+    say("A profit and loss account and a balance sheet, proven:  make statements")
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -119,18 +119,16 @@ def _any_day(rng: random.Random) -> str:
     return (dt.date(2024, 1, 1) + dt.timedelta(days=rng.randrange(366))).isoformat()
 
 
-def clone(file: Path, business: str, copies: Iterable[str], schemas: Iterable[str] = (SCHEMA,)) -> None:
+def clone(file: Path, business: str, copies: Sequence[str], schemas: Iterable[str] = (SCHEMA,)) -> None:
     """Copies of a business under other ids, in all tables: as many companies as one likes for the price of one."""
     with duckdb.connect(str(file)) as database:
         for schema in schemas:
             for (table,) in database.execute(
                 "SELECT table_name FROM duckdb_tables() WHERE schema_name = ?", [schema]
             ).fetchall():
-                for copy in copies:
-                    _copy(database, f'{schema}."{table}"', business, copy, own=table == "businesses")
-
-
-def _copy(database: duckdb.DuckDBPyConnection, table: str, business: str, copy: str, *, own: bool) -> None:
-    others = "REPLACE (? AS business_id, ? AS id)" if own else "REPLACE (? AS business_id)"
-    values = [copy, copy] if own else [copy]
-    database.execute(f"INSERT INTO {table} SELECT * {others} FROM {table} WHERE business_id = ?", [*values, business])
+                replaced = "copy.id AS business_id" + (", copy.id AS id" if table == "businesses" else "")
+                database.execute(
+                    f'INSERT INTO {schema}."{table}" SELECT original.* REPLACE ({replaced}) FROM {schema}."{table}" '
+                    "AS original CROSS JOIN (SELECT unnest(?::VARCHAR[]) AS id) AS copy WHERE original.business_id = ?",
+                    [list(copies), business],
+                )

@@ -58,8 +58,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judged]:
         box.clock.advance(3600)
         connection.sync()
         connection.write(file)
-    clone(file, company.id, map(place, range(len(MUTATIONS))), (SCHEMA,))
-    clone(file, company.id, map(place, range(len(MUTATIONS))), ("before",))
+    clone(file, company.id, [place(number) for number in range(len(MUTATIONS))], (SCHEMA, "before"))
     mutate(file)
     done = dbt.run("run", file, folder / "target")
     assert done.returncode == 0, done.stdout[-3000:]
