@@ -31,7 +31,6 @@ from {{ ref('int_sage__sides') }} as sides
 left join owed on sides.business_id = owed.business_id
 left join balances on sides.business_id = balances.business_id
 where sides.side = '{{ side }}'
-    and (balances.amount is not null or coalesce(owed.amount, 0) <> 0)
     and (sides.why_not_comparable_now is not null or {{ sage_accounting.differs('balances.amount', 'owed.amount') }})
 {%- endmacro -%}
 
@@ -45,24 +44,25 @@ with aged as (
 compared as (
     select
         sides.business_id,
-        periods.month,
-        sides.is_complete,
-        sides.why_incomplete,
-        {{ sign }} * periods.closing as expected,
+        months.month,
+        {{ sign }} * coalesce(periods.closing, 0) as expected,
         coalesce(aged.amount, 0) as found
     from {{ ref('int_sage__sides') }} as sides
-    inner join {{ ref('general_ledger_by_period') }} as periods
-        on sides.business_id = periods.business_id and sides.ledger_account_id = periods.ledger_account_id
-    left join aged on sides.business_id = aged.business_id and periods.month = aged.month
-    where sides.side = '{{ side }}'
+    inner join {{ ref('int_sage__months') }} as months
+        on sides.business_id = months.business_id and {{ sage_accounting.wanted('months.month') }}
+    left join {{ ref('general_ledger_by_period') }} as periods
+        on sides.business_id = periods.business_id
+        and sides.ledger_account_id = periods.ledger_account_id
+        and months.month = periods.month
+    left join aged on sides.business_id = aged.business_id and months.month = aged.month
+    where sides.side = '{{ side }}' and sides.is_complete
 )
 
 select business_id, 'differs' as verdict, 'control account' as what, month, expected, found
 from compared
-where is_complete and {{ sage_accounting.differs('expected', 'found') }}
+where {{ sage_accounting.differs('expected', 'found') }}
 union all
-select business_id, 'not checked', max(why_incomplete), max(month), null, null
-from compared
-where not is_complete
-group by business_id
+select business_id, 'not checked', why_incomplete, null, null, null
+from {{ ref('int_sage__sides') }}
+where side = '{{ side }}' and not is_complete
 {%- endmacro -%}

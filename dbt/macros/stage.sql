@@ -95,3 +95,14 @@ where {{ sage_accounting.is_live(live, 'aged') }}
   {%- endfor -%}
   {{ return(missing) }}
 {%- endmacro -%}
+
+{# Streams of lines that are not there though their documents are: then lines and documents cannot be compared. #}
+{%- macro lines_missing(documents) -%}
+  {%- set missing = [] -%}
+  {%- for kind, stream in documents -%}
+    {%- if not sage_accounting.streams_missing([stream]) -%}
+      {%- do missing.extend(sage_accounting.streams_missing([kind ~ '_lines'])) -%}
+    {%- endif -%}
+  {%- endfor -%}
+  {{ return(missing) }}
+{%- endmacro -%}

@@ -1,5 +1,6 @@
 -- Net, tax and total of each document, quote, other payment and journal, and of its live lines, in its own currency,
 -- drafts and void ones too. Carriage is part of a document's totals and none of its lines.
+{{ sage_accounting.may_be_unprovable() }}
 {%- set documents = [
     ('sales_invoice', 'sales_invoices', true), ('sales_credit_note', 'sales_credit_notes', true),
     ('sales_quote', 'sales_quotes', true), ('sales_estimate', 'sales_estimates', true),
@@ -8,8 +9,7 @@
 ] %}
 with parts as (
     {%- for kind, stream, ships in documents %}
-    {%- set lines = sage_accounting.streams_missing([kind ~ '_lines', stream]) %}
-    {%- if not lines %}
+    {%- if not sage_accounting.streams_missing([kind ~ '_lines', stream]) %}
     select
         business_id, '{{ kind }}' as kind, {{ kind }}_id as document_id,
         coalesce(net_amount, 0) {{ "- coalesce(shipping_net_amount, 0)" if ships }} as net_amount,
@@ -40,8 +40,17 @@ with parts as (
 )
 
 select
-    business_id, kind, document_id, sum(net_amount) as net_difference, sum(tax_amount) as tax_difference,
+    business_id, 'differs' as verdict, kind, document_id, sum(net_amount) as net_difference, sum(tax_amount) as tax_difference,
     sum(total_amount) as total_difference
 from parts
 group by business_id, kind, document_id
 having round(sum(net_amount), 2) <> 0 or round(sum(tax_amount), 2) <> 0 or round(sum(total_amount), 2) <> 0
+{%- for stream in sage_accounting.lines_missing([
+    ('sales_invoice', 'sales_invoices'), ('sales_credit_note', 'sales_credit_notes'), ('sales_quote', 'sales_quotes'),
+    ('sales_estimate', 'sales_estimates'), ('purchase_invoice', 'purchase_invoices'),
+    ('purchase_credit_note', 'purchase_credit_notes'), ('other_payment', 'other_payments'), ('journal', 'journals')
+]) %}
+union all
+select business_id, 'not checked', 'not selected: {{ stream }}', null, null, null, null
+from {{ ref('int_sage__businesses') }}
+{%- endfor %}

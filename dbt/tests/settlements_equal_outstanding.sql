@@ -21,7 +21,6 @@ select business_id, 'differs' as verdict, item_type as what, item_id as key_id, 
 from compared
 where why_not_comparable_now is null and {{ sage_accounting.differs('expected', 'found') }}
 union all
-select business_id, 'not checked', max(why_not_comparable_now), side, null, null
-from compared
+select business_id, 'not checked', why_not_comparable_now, side, null, null
+from {{ ref('int_sage__sides') }}
 where why_not_comparable_now is not null
-group by business_id, side

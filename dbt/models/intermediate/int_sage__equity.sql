@@ -30,7 +30,7 @@ earned as (
 ),
 
 -- What these accounts held before the first entry that is here.
-before as (
+brought_forward as (
     select openings.business_id, -sum(openings.amount) as amount
     from {{ ref('int_sage__openings') }} as openings
     inner join {{ ref('dim_account') }} as accounts
@@ -45,15 +45,15 @@ select
     ends.month_end,
     ends.fiscal_year_end,
     {{ sage_accounting.amount('coalesce(earned.this_year, 0)') }} as result_of_the_year,
-    {{ sage_accounting.amount('coalesce(before.amount, 0) + coalesce(earned.ever, 0) - coalesce(earned.this_year, 0)') }}
+    {{ sage_accounting.amount('coalesce(brought_forward.amount, 0) + coalesce(earned.ever, 0) - coalesce(earned.this_year, 0)') }}
         as earlier_years,
     -- A year that began before the first entry: nobody can tell how much of the opening balances is of that year. They
     -- stand with the earlier years, and the year's result is what was earned since.
     case
-        when before.amount is null or businesses.opens_on <= ends.fiscal_year_start then true
+        when brought_forward.amount is null or businesses.opens_on <= ends.fiscal_year_start then true
         else false
     end as is_split_known
 from ends
 inner join {{ ref('int_sage__businesses') }} as businesses on ends.business_id = businesses.business_id
 left join earned on ends.business_id = earned.business_id and ends.month = earned.month
-left join before on ends.business_id = before.business_id
+left join brought_forward on ends.business_id = brought_forward.business_id

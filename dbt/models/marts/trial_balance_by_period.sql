@@ -34,7 +34,7 @@ ledger as (
         periods.business_id,
         daily.ledger_account_id,
         periods.from_date,
-        sum(case when daily.posting_date < periods.from_date then daily.debit - daily.credit else 0 end) as before,
+        sum(case when daily.posting_date < periods.from_date then daily.debit - daily.credit else 0 end) as earlier,
         sum(case when daily.posting_date >= periods.from_date then daily.debit else 0 end) as debit,
         sum(case when daily.posting_date >= periods.from_date then daily.credit else 0 end) as credit
     from periods
@@ -53,9 +53,9 @@ select
     {{ sage_accounting.amount('coalesce(balances.credit, 0)') }} as credit,
     {{ sage_accounting.amount('coalesce(balances.debit, 0) - coalesce(balances.credit, 0)') }} as movement,
     {{ sage_accounting.amount('coalesce(balances.closing, 0)') }} as closing,
-    {{ sage_accounting.amount('coalesce(openings.amount, 0) + coalesce(ledger.before, 0)') }} as ledger_opening,
+    {{ sage_accounting.amount('coalesce(openings.amount, 0) + coalesce(ledger.earlier, 0)') }} as ledger_opening,
     {{ sage_accounting.amount('coalesce(ledger.debit, 0) - coalesce(ledger.credit, 0)') }} as ledger_movement,
-    {{ sage_accounting.amount('coalesce(openings.amount, 0) + coalesce(ledger.before, 0) '
+    {{ sage_accounting.amount('coalesce(openings.amount, 0) + coalesce(ledger.earlier, 0) '
         ~ '+ coalesce(ledger.debit, 0) - coalesce(ledger.credit, 0)') }} as ledger_closing
 from accounts
 inner join periods on accounts.business_id = periods.business_id
