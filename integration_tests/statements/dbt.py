@@ -62,4 +62,10 @@ def run(
 def results(target: Path) -> dict[str, str]:
     """How each node of the last command ended: name to status, e.g. pass, warn, fail, error, success."""
     answers = json.loads((target / "run_results.json").read_text(encoding="utf-8"))["results"]
-    return {one["unique_id"].split(".")[2]: one["status"] for one in answers}
+    return {name_of(one["unique_id"]): one["status"] for one in answers}
+
+
+def name_of(unique_id: str) -> str:
+    """A node's name: `model.package.name`, `test.package.name.hash`, `unit_test.package.model.name`."""
+    parts = unique_id.split(".")
+    return parts[3] if parts[0] == "unit_test" else parts[2]

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import duckdb
 
+from integration_tests.statements.dbt import name_of
+
 
 def red_tests(file: Path, target: Path) -> dict[str, set[str]]:
     """The tests that are red, by business.
@@ -41,7 +43,7 @@ def _businesses(database: duckdb.DuckDBPyConnection, relation: str) -> Iterable[
 
 def short_name(unique_id: str) -> str:
     """A test's name as people say it: `key_general_ledger_business_id__ledger_entry_id` is `key of general_ledger`."""
-    name = unique_id.split(".")[2]
+    name = name_of(unique_id)
     for kind in ("key", "refers_to", "one_of", "not_null"):
         if name.startswith(f"{kind}_") or name.startswith(f"sage_accounting_{kind}_"):
             return f"{kind} {name.removeprefix('sage_accounting_').removeprefix(kind + '_')}"

@@ -82,10 +82,11 @@ def proofs(results: dict[str, Any]) -> list[Proof]:
     words = {"pass": "proven", "warn": "not checked", "skipped": "not run"}
     found = []
     for one in results["results"]:
-        kind, _, name = one["unique_id"].split(".")[:3]
+        kind, _, *names = one["unique_id"].split(".")
         if kind in {"test", "unit_test"}:
-            # dbt gives generic tests a hash as a fourth part; a test of the package's own has none.
-            own = kind == "test" and len(one["unique_id"].split(".")) == 3
+            # A test of its own has one name; dbt gives generic ones a hash behind it, and unit tests their model before.
+            own = len(names) == 1
+            name = names[-1] if kind == "unit_test" else names[0]
             found.append(Proof(name, words.get(one["status"], "DIFFERS"), own))
     return sorted(found, key=lambda proof: (not proof.is_statement, proof.name))
 
