@@ -44,7 +44,6 @@ def main() -> int:
     with Sandbox(size="small", seed=14, token_life=10**9) as box:
         source = airbyte.get_source("source-sage", config=box.config(), local_executable=SOURCE)
         source.select_streams(dbt.STREAMS)
-        # Without the list of accounts and so on twice: they come whole each time.
         cache = DuckDBCache(db_path=DATABASE, schema_name="sage")
         read(source, cache, "First sync")
         box.clock.advance(3600)
@@ -68,7 +67,8 @@ def main() -> int:
 def read(source: airbyte.Source, cache: DuckDBCache, what: str) -> None:
     """One sync into DuckDB."""
     started = time.monotonic()
-    with contextlib.redirect_stdout(io.StringIO()):  # PyAirbyte's own report names all streams three times
+    # PyAirbyte's own report names all streams three times.
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         result = source.read(cache=cache)
     say(f"{what}: {result.processed_records:,} rows of {len(dbt.STREAMS)} streams, {time.monotonic() - started:.0f} s")
 

@@ -84,7 +84,7 @@ def proofs(results: dict[str, Any]) -> list[Proof]:
     for one in results["results"]:
         kind, _, *names = one["unique_id"].split(".")
         if kind in {"test", "unit_test"}:
-            # A test of its own has one name; dbt gives generic ones a hash behind it, and unit tests their model before.
+            # dbt gives generic tests a hash behind the name, and unit tests their model before it.
             own = len(names) == 1
             name = names[-1] if kind == "unit_test" else names[0]
             found.append(Proof(name, words.get(one["status"], "DIFFERS"), own))
