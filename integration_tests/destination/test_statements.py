@@ -47,7 +47,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
         with cluster() as warehouse, Sandbox(size="tiny", seed=8) as box:
             pyairbyte.sync({**job, "config": box.config(), "database": warehouse.settings})
             box.clock.advance(3600)
-            a_busy_month(box.businesses[0], seed=8)
+            a_busy_month(box.businesses[0], seed=8, days_back=80)
             box.clock.advance(3600)
             pyairbyte.sync({**job, "config": box.config(), "database": warehouse.settings})
             done = dbt.run("build", warehouse.settings, target)

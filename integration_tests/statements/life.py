@@ -12,18 +12,19 @@ DAYS_BACK = 500
 DAYS_AHEAD = 40
 
 
-def a_busy_month(company: Company, seed: int, things: int = 25) -> list[str]:
+def a_busy_month(company: Company, seed: int, things: int = 25, days_back: int = DAYS_BACK) -> list[str]:
     """Let things happen, some of them dated back or ahead.
 
     Args:
         company: to whom.
         seed: decides what.
         things: how many.
+        days_back: how far something may be dated back.
 
     Returns:
         What happened, in words.
     """
-    life = Life(company, seed)
+    life = Life(company, seed, days_back)
     told: dict[str, int] = {}
     for number in range(things):
         # Each kind once, then as it comes.
@@ -39,10 +40,12 @@ class Life:
     Args:
         company: to whom.
         seed: of the choices.
+        days_back: how far something may be dated back.
     """
 
-    def __init__(self, company: Company, seed: int) -> None:
+    def __init__(self, company: Company, seed: int, days_back: int) -> None:
         self._company = company
+        self._days_back = days_back
         self.rng = random.Random(f"{seed}/{company.id}")  # noqa: S311 (not for secrets)
         self.acts: list[tuple[str, Callable[[], bool]]] = [
             ("a sales invoice was written", lambda: self._create("sales_invoices")),
@@ -73,7 +76,7 @@ class Life:
     def _day(self) -> str:
         """A day of the last year and a half, or soon."""
         today = dt.datetime.fromtimestamp(self._company.clock.now(), dt.UTC).date()
-        return (today + dt.timedelta(days=self.rng.randint(-DAYS_BACK, DAYS_AHEAD))).isoformat()
+        return (today + dt.timedelta(days=self.rng.randint(-self._days_back, DAYS_AHEAD))).isoformat()
 
     def _any(self, name: str) -> str | None:
         rows = self._company.rows(name)

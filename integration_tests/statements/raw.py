@@ -41,6 +41,10 @@ class Connection:
         self._config = {**box.config(account_id="all"), **config}
         self.streams = [stream for stream in discover(self._config) if stream["name"] in STREAMS]
         self._catalog = catalog_of(self.streams)
+        for one in self._catalog["streams"]:
+            # Incremental, it does not see what is dated back more than 90 days (docs/sage.md).
+            if one["stream"]["name"] == "stock_movements":
+                one["sync_mode"] = "full_refresh"
         self._destination = Destination(self._catalog)
 
     def sync(self) -> None:
