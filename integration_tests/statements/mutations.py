@@ -38,14 +38,21 @@ def _one(table: str, where: str) -> str:
 
 
 _OPEN_SALE: Final = _one("sales_invoices", f"{_POSTED} AND outstanding_amount = total_amount AND total_amount > 0")
+
+
+def _live(table: str, parent: str) -> str:
+    """Of a parent that is not gone: what is left in the table of one that is, counts for nothing."""
+    return f"{parent} NOT IN (SELECT {parent} FROM {table} WHERE business_id = '{{b}}' AND is_deleted)"
+
+
 _PAID: Final = _one(
     "payment_allocations",
-    "is_deleted IS NOT TRUE AND parent_stream = 'contact_payments' AND (artefact ->> 'id') IN "
+    f"{_live('payment_allocations', 'parent_id')} AND is_deleted IS NOT TRUE AND parent_stream = 'contact_payments' AND (artefact ->> 'id') IN "
     f"(SELECT id FROM sales_invoices WHERE business_id = '{{b}}' AND {_POSTED})",
 )
 _LINE: Final = _one(
     "sales_invoice_lines",
-    f"is_deleted IS NOT TRUE AND tax_amount > 0 AND sales_invoice_id IN "
+    f"{_live('sales_invoice_lines', 'sales_invoice_id')} AND tax_amount > 0 AND sales_invoice_id IN "
     f"(SELECT id FROM sales_invoices WHERE business_id = '{{b}}' AND {_POSTED})",
 )
 _STOCK: Final = _one("stock_movements", "quantity <> 0")
@@ -106,7 +113,7 @@ MUTATIONS: Final = (
     Mutation(
         "A row of the trial balance is lost",
         (f"DELETE FROM trial_balance WHERE {_TRIAL_BALANCE}",),
-        ("ledger_equals_trial_balance", "ledger_by_period_equals_trial_balance"),
+        ("ledger_equals_trial_balance",),
     ),
     Mutation(
         "An opening balance is a penny off",
@@ -232,12 +239,18 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "A journal line is lost",
-        ("DELETE FROM journal_lines WHERE " + _one("journal_lines", "is_deleted IS NOT TRUE AND debit > 0"),),
+        (
+            "DELETE FROM journal_lines WHERE "
+            + _one("journal_lines", _live("journal_lines", "journal_id") + " AND debit > 0"),
+        ),
         ("lines_equal_documents",),
     ),
     Mutation(
         "A line of another payment is lost",
-        ("DELETE FROM other_payment_lines WHERE " + _one("other_payment_lines", "is_deleted IS NOT TRUE"),),
+        (
+            "DELETE FROM other_payment_lines WHERE "
+            + _one("other_payment_lines", _live("other_payment_lines", "other_payment_id")),
+        ),
         ("lines_equal_documents", "tax_equals_documents"),
     ),
     Mutation(
