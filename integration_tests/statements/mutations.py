@@ -47,7 +47,7 @@ def _live(table: str, parent: str) -> str:
 
 _PAID: Final = _one(
     "payment_allocations",
-    f"{_live('payment_allocations', 'parent_id')} AND is_deleted IS NOT TRUE AND parent_stream = 'contact_payments' AND (artefact ->> 'id') IN "
+    f"{_live('payment_allocations', 'parent_id')} AND parent_stream = 'contact_payments' AND (artefact ->> 'id') IN "
     f"(SELECT id FROM sales_invoices WHERE business_id = '{{b}}' AND {_POSTED})",
 )
 _LINE: Final = _one(

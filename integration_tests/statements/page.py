@@ -77,7 +77,7 @@ def _plots(book: Book) -> list[str]:
             margin={"l": 50, "r": 10, "t": 50, "b": 40},
             legend={"orientation": "h"},
         )
-        out.append(figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False}))
+        out.append(figure.to_html(full_html=False, include_plotlyjs=False, config={"displayModeBar": False}))
     return [f"<div>{one}</div>" for one in out]
 
 
