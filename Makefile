@@ -71,7 +71,7 @@ statements: .venv-demo/installed .venv-dbt/installed
 
 # The dbt package on random companies, and on books in which one thing is wrong.
 statements-test: .venv/installed .venv-dbt/installed
-	$(BIN)/pytest -m statements integration_tests/statements -rs --timeout 900
+	$(BIN)/pytest -n 2 --dist loadfile -m statements integration_tests/statements -rs --timeout 1800
 
 # The same with 300 companies.
 statements-torture: .venv/installed .venv-dbt/installed

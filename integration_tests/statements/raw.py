@@ -17,6 +17,7 @@ from integration_tests.statements.life import a_busy_month
 from integration_tests.warehouse import columns_of, create_statement, values_of
 
 SCHEMA: Final = "sage"
+WHOLE: Final = "stock_movements"
 YEAR_ENDS: Final = (
     "2025-03-31",
     "2025-04-05",
@@ -43,20 +44,21 @@ class Connection:
         self._catalog = catalog_of(self.streams)
         for one in self._catalog["streams"]:
             # Incremental, it does not see what is dated back more than 90 days (docs/sage.md).
-            if one["stream"]["name"] == "stock_movements":
+            if one["stream"]["name"] == WHOLE:
                 one["sync_mode"] = "full_refresh"
         self._destination = Destination(self._catalog)
 
     def sync(self) -> None:
         """One read that must end well."""
         self._destination.begin()
-        state = self._destination.saved() or None
+        # Airbyte keeps no state of a stream that comes whole each time.
+        saved = [one for one in self._destination.saved() if one["stream"]["stream_descriptor"]["name"] != WHOLE]
 
         def keep(message: dict[str, Any]) -> bool:
             self._destination.take(message)
             return message["type"] == "TRACE"
 
-        output = run("read", self._config, catalog=self._catalog, state=state, keep=keep)
+        output = run("read", self._config, catalog=self._catalog, state=saved or None, keep=keep)
         assert output.failure is None, output.failure
 
     def write(self, file: Path, schema: str = SCHEMA) -> None:

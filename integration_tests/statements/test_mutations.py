@@ -79,7 +79,7 @@ def mutate(file: Path) -> None:
                 assert changed > 0, f"{mutation.what}: nothing to change"
 
 
-@pytest.mark.parametrize(("number", "mutation"), enumerate(MUTATIONS), ids=[one.what for one in MUTATIONS])
+@pytest.mark.parametrize(("number", "mutation"), list(enumerate(MUTATIONS)), ids=[one.what for one in MUTATIONS])
 def test_a_mutation_turns_its_tests_red(judged: Judged, number: int, mutation: Mutation) -> None:
     assert judged.red.get(place(number), set()) >= set(mutation.tests)
 
