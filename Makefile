@@ -96,8 +96,8 @@ lint: .venv/installed
 	touch $@
 
 # dbt, and what draws the plots.
-.venv-dbt/installed: requirements/tools.txt requirements/build.txt requirements/dbt.txt requirements/dbt-without.txt pyproject.toml
-	UV_OVERRIDE=requirements/dbt-without.txt $(PYTHON) scripts/make_venv.py .venv-dbt requirements/dbt.txt
+.venv-dbt/installed: requirements/tools.txt requirements/build.txt requirements/dbt.txt requirements/dbt-without.in pyproject.toml
+	UV_OVERRIDE=requirements/dbt-without.in $(PYTHON) scripts/make_venv.py .venv-dbt requirements/dbt.txt
 	touch $@
 
 # The peers and the chart each have an environment of their own.
@@ -114,7 +114,7 @@ lock: .venv/installed
 	$(LOCK) pyproject.toml -o requirements/run.txt
 	$(LOCK) pyproject.toml --extra dev -o requirements/dev.txt
 	$(LOCK) requirements/demo.in -o requirements/demo.txt
-	UV_OVERRIDE=requirements/dbt-without.txt $(LOCK) requirements/dbt.in -o requirements/dbt.txt
+	UV_OVERRIDE=requirements/dbt-without.in $(LOCK) requirements/dbt.in -o requirements/dbt.txt
 	for name in chart dlt singer; do $(LOCK) benchmarks/requirements/$$name.in -o benchmarks/requirements/$$name.txt || exit; done
 	$(LOCK) requirements/sbom.in -o requirements/sbom.txt
 
