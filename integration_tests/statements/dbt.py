@@ -19,6 +19,8 @@ SCHEMA: Final = "statements"
 _SOURCES: Final = yaml.safe_load((PACKAGE / "models" / "staging" / "_sources.yml").read_text(encoding="utf-8"))
 STREAMS: Final[list[str]] = [table["name"] for table in _SOURCES["sources"][0]["tables"]]
 """The streams that the package uses."""
+MODELS_ALONE: Final = ("--resource-type", "model", "--resource-type", "seed")
+"""For `build`: no tests."""
 
 
 def run(

@@ -60,7 +60,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judged]:
         connection.write(file)
     clone(file, company.id, [place(number) for number in range(len(MUTATIONS))], (SCHEMA, "before"))
     mutate(file)
-    done = dbt.run("build", file, folder / "target", "--resource-type", "model", "--resource-type", "seed")
+    done = dbt.run("build", file, folder / "target", *dbt.MODELS_ALONE)
     assert done.returncode == 0, done.stdout[-3000:]
     done = dbt.run("test", file, folder / "target", "--store-failures", "--exclude", "test_type:unit")
     assert done.returncode == 1, done.stdout[-3000:] + done.stderr

@@ -103,7 +103,7 @@ def test_an_empty_schema_gives_empty_models(tmp_path: Path) -> None:
     file = tmp_path / "books.duckdb"
     with duckdb.connect(str(file)) as database:
         database.execute("CREATE SCHEMA sage")
-    done = dbt.run("build", file, tmp_path / "target")
+    done = dbt.run("build", file, tmp_path / "target", *dbt.MODELS_ALONE)
     assert done.returncode == 0, done.stdout[-3000:]
     assert ask(file, "SELECT count(*) FROM balance_sheet") == [(0,)]
 
@@ -150,8 +150,8 @@ def test_a_user_s_own_seed_takes_the_place_of_the_package_s(whole: Path, tmp_pat
         csv.writer(out).writerows(
             [key, "operating" if key == "FUTURE_LIABILITIES" else section, caption] for key, section, caption in rows
         )
-    for command in ("deps", "build"):
-        done = dbt.run(command, file, tmp_path / "target", project=project)
+    for command, options in (("deps", ()), ("build", dbt.MODELS_ALONE)):
+        done = dbt.run(command, file, tmp_path / "target", *options, project=project)
         assert done.returncode == 0, done.stdout[-3000:]
     moved = "SELECT DISTINCT section FROM cash_flow WHERE caption = 'Change in long-term liabilities'"
-    assert ask(file, moved) in ([("operating",)], [])
+    assert ask(file, moved) == [("operating",)]
