@@ -148,10 +148,10 @@ def test_a_user_s_own_seed_takes_the_place_of_the_package_s(whole: Path, tmp_pat
     rows = list(csv.reader(seed.read_text(encoding="utf-8").splitlines()))
     with (project / "seeds" / seed.name).open("w", newline="") as out:
         csv.writer(out).writerows(
-            [key, "operating" if key == "FUTURE_LIABILITIES" else section, caption] for key, section, caption in rows
+            [key, "financing" if key == "CURRENT_LIABILITIES" else section, caption] for key, section, caption in rows
         )
     for command, options in (("deps", ()), ("build", dbt.MODELS_ALONE)):
         done = dbt.run(command, file, tmp_path / "target", *options, project=project)
         assert done.returncode == 0, done.stdout[-3000:]
-    moved = "SELECT DISTINCT section FROM cash_flow WHERE caption = 'Change in long-term liabilities'"
-    assert ask(file, moved) == [("operating",)]
+    moved = "SELECT DISTINCT section FROM cash_flow WHERE caption = 'Change in current liabilities'"
+    assert ask(file, moved) == [("financing",)]
