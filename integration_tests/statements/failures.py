@@ -11,12 +11,13 @@ import duckdb
 from integration_tests.statements.dbt import name_of
 
 
-def red_tests(file: Path, target: Path) -> dict[str, set[str]]:
+def red_tests(file: Path, target: Path, verdict: str = "differs") -> dict[str, set[str]]:
     """The tests that are red, by business.
 
     Args:
         file: the DuckDB file that was tested.
         target: dbt's folder of that run.
+        verdict: `not checked` for those that could not be checked instead.
 
     Raises:
         AssertionError: a test could not run at all.
@@ -29,15 +30,18 @@ def red_tests(file: Path, target: Path) -> dict[str, set[str]]:
             assert one["status"] != "error", f"{one['unique_id']}: {one['message']}"
             if not one["unique_id"].startswith("test.") or not one["failures"]:
                 continue
-            for business in _businesses(database, nodes[one["unique_id"]]["relation_name"]):
+            for business in _businesses(database, nodes[one["unique_id"]]["relation_name"], verdict):
                 found.setdefault(business, set()).add(short_name(one["unique_id"]))
     return found
 
 
-def _businesses(database: duckdb.DuckDBPyConnection, relation: str) -> Iterable[str]:
-    """Whose rows differ; what could not be checked is no difference."""
+def _businesses(database: duckdb.DuckDBPyConnection, relation: str, verdict: str) -> Iterable[str]:
+    """The businesses with rows of this verdict; a test without verdicts knows only differences."""
     columns = [row[0] for row in database.execute(f"DESCRIBE {relation}").fetchall()]
-    where = "WHERE verdict = 'differs'" if "verdict" in columns else ""
+    if "verdict" not in columns:
+        where = "" if verdict == "differs" else "WHERE false"
+    else:
+        where = f"WHERE verdict = '{verdict}'"
     return [row[0] for row in database.execute(f"SELECT DISTINCT business_id FROM {relation} {where}").fetchall()]
 
 

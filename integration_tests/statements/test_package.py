@@ -56,7 +56,6 @@ def ask(file: Path, query: str) -> list[Any]:
 def test_it_parses_without_a_warning_and_sends_nothing_home(tmp_path: Path) -> None:
     done = dbt.run("parse", tmp_path / "none.duckdb", tmp_path, "--warn-error", "--no-partial-parse")
     assert done.returncode == 0, done.stdout
-    assert "warn" not in done.stdout.lower()
     assert "send_anonymous_usage_stats: false" in (dbt.PACKAGE / "dbt_project.yml").read_text(encoding="utf-8")
 
 

@@ -1,11 +1,16 @@
--- Every ledger account, and where it stands in the statements. An account that the ledger names and the list of
+-- Every ledger account, and where it stands in the statements. An account that the ledger or a line names and the list of
 -- accounts does not (Sage does not tell of deleted ones) is here too, without a place.
 with named as (
-    select business_id, ledger_account_id, max(ledger_account_name) as displayed_as
+    select business_id, ledger_account_id, max(ledger_account_name) as displayed_as, max(in_ledger) as in_ledger
     from (
-        select business_id, ledger_account_id, ledger_account_name from {{ ref('stg_sage__ledger_entries') }}
-        union all
-        select business_id, ledger_account_id, ledger_account_name from {{ ref('stg_sage__trial_balance') }}
+        {%- for stream in ['ledger_entries', 'trial_balance', 'sales_invoice_lines', 'sales_credit_note_lines',
+            'sales_quick_entries', 'purchase_invoice_lines', 'purchase_credit_note_lines', 'purchase_quick_entries'] %}
+        select
+            business_id, ledger_account_id, ledger_account_name,
+            {{ 1 if stream in ('ledger_entries', 'trial_balance') else 0 }} as in_ledger
+        from {{ ref('stg_sage__' ~ stream) }}
+        {{ "union all" if not loop.last }}
+        {%- endfor %}
     ) as mentioned
     where ledger_account_id is not null
     group by business_id, ledger_account_id
@@ -58,8 +63,11 @@ select
     end as is_bank,
     accounts.control_name,
     accounts.is_control_account,
-    accounts.is_listed
+    accounts.is_listed,
+    case when named.in_ledger = 1 then true else false end as is_in_ledger
 from accounts
+left join named
+    on accounts.business_id = named.business_id and accounts.ledger_account_id = named.ledger_account_id
 left join {{ ref('sage_account_sections') }} as sections
     on accounts.ledger_account_type_id = sections.ledger_account_type_id
 left join bank_ledger_accounts
