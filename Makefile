@@ -9,7 +9,7 @@ DEMO_BIN = .venv-demo/bin
 PARALLEL = -n auto --dist worksteal
 
 .PHONY: help install demo test test-fast test-installed test-lowest mutants snapshots dist site registry-tree release-check \
-	image-name house hooks pyairbyte torture fuzz attacks long resume image-test destination-test audit bench docs lint lock clean
+	image-name house hooks pyairbyte torture fuzz attacks long resume image-test destination-test statements statements-test statements-torture audit bench docs lint lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -105,14 +105,27 @@ bench: .venv/installed .venv-bench-chart/installed .venv-bench-dlt/installed .ve
 docs: .venv/installed ## Make schemas, rights, tables and diagrams from the manifest and docs/sage-lists.json
 	$(BIN)/python -m scripts.make_schemas
 	$(BIN)/python -m scripts.make_docs
+	$(BIN)/python scripts/make_lineage.py
 
 # The image, built and run by a container engine that the tests start: root, and Debian's docker.io and debootstrap.
 image-test: .venv/installed .venv-demo/installed ## Build the image and run it (root, docker.io, debootstrap; minutes)
 	$(BIN)/pytest -m image_tests integration_tests/image -rsx --timeout 900
 
 # Two syncs into a PostgreSQL that the tests start: Debian's postgresql.
-destination-test: .venv/installed .venv-demo/installed ## Two syncs into a PostgreSQL of its own (a minute)
+destination-test: .venv/installed .venv-demo/installed .venv-dbt/installed ## Two syncs into a PostgreSQL of its own (a minute)
 	$(BIN)/pytest -m destination_tests integration_tests/destination -rs
+
+# A profit and loss account and a balance sheet of a made-up company, in the terminal and as a page; see docs/statements.md.
+statements: .venv-demo/installed .venv-dbt/installed ## A made-up company's profit and loss account and balance sheet, proven (minutes)
+	$(DEMO_BIN)/python -m integration_tests.statements
+
+# The dbt package on random companies, and on books in which one thing is wrong.
+statements-test: .venv/installed .venv-dbt/installed ## The dbt package on random companies and on wrong books (minutes)
+	$(BIN)/pytest -n 2 --dist loadfile -m statements integration_tests/statements -rs --timeout 1800
+
+# The same with 300 companies.
+statements-torture: .venv/installed .venv-dbt/installed ## The same with 300 companies: STATEMENTS_BATCHES (half an hour)
+	STATEMENTS_BATCHES=$${STATEMENTS_BATCHES:-12} $(BIN)/pytest -m statements integration_tests/statements/test_companies.py --timeout 0
 
 # Known vulnerabilities of everything that is locked. Exits with an error if the advisory service cannot be asked.
 audit: .venv/installed ## Known vulnerabilities of what is locked (seconds)
@@ -141,6 +154,11 @@ lint: .venv/installed ## ruff and mypy (seconds)
 	$(PYTHON) scripts/make_venv.py .venv-lowest $<
 	touch $@
 
+# dbt, and what draws the plots.
+.venv-dbt/installed: requirements/tools.txt requirements/build.txt requirements/dbt.txt requirements/dbt-without.in pyproject.toml
+	UV_OVERRIDE=requirements/dbt-without.in $(PYTHON) scripts/make_venv.py .venv-dbt requirements/dbt.txt
+	touch $@
+
 # The peers and the chart each have an environment of their own.
 .venv-bench-%/installed: benchmarks/requirements/%.txt requirements/tools.txt requirements/build.txt
 	$(PYTHON) scripts/make_venv.py .venv-bench-$* $<
@@ -155,6 +173,7 @@ lock: .venv/installed ## Write the locks anew; UPGRADE=1 takes newer versions
 	$(LOCK) pyproject.toml -o requirements/run.txt
 	$(LOCK) pyproject.toml --extra dev -o requirements/dev.txt
 	$(LOCK) pyproject.toml --extra sync -o requirements/sync.txt
+	UV_OVERRIDE=requirements/dbt-without.in $(LOCK) requirements/dbt.in -o requirements/dbt.txt
 	for name in chart dlt singer; do $(LOCK) benchmarks/requirements/$$name.in -o benchmarks/requirements/$$name.txt || exit; done
 	$(LOCK) requirements/sbom.in -o requirements/sbom.txt
 	for name in house site; do $(LOCK) requirements/$$name.in -o requirements/$$name.txt || exit; done
@@ -163,4 +182,4 @@ lock: .venv/installed ## Write the locks anew; UPGRADE=1 takes newer versions
 	$(LOCK) pyproject.toml --extra dev -c requirements/lowest/run.txt -o requirements/lowest/dev.txt
 
 clean: ## Remove environments and what was built
-	rm -rf .venv .venv-* demo_output bench_output build dist *.egg-info
+	rm -rf .venv .venv-* demo_output statements_output bench_output build dist *.egg-info

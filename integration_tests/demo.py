@@ -96,6 +96,7 @@ def main() -> None:
     look = f"duckdb.connect('{DATABASE.relative_to(Path.cwd())}').sql('{{}}').show()"
     query = f"SELECT contact, due_date, outstanding_amount FROM {VIEWS}.sales_invoices"
     say(f'{python()} -c "import duckdb; {look.format(query)}"')
+    say("A profit and loss account and a balance sheet, proven: make statements")
     say("docs/queries.sql: ten questions ready to ask. Your own books: README.md, from “Credentials” on.")
     say(f"All that the demo made is in {OUTPUT.relative_to(ROOT)}/; remove it when you like.")
 

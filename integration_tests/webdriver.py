@@ -59,13 +59,13 @@ class Browser:
     def arrive(self, start: str) -> None:
         """Wait until a page whose address starts so is there as a whole."""
         end = time.monotonic() + PATIENCE_SECONDS
-        while not (self.address.startswith(start) and self._run("return document.readyState") == "complete"):
+        while not (self.address.startswith(start) and self.run("return document.readyState") == "complete"):
             assert time.monotonic() < end, f"still at {self.address}"
             time.sleep(0.05)
 
     def text(self) -> str:
         """What a person can read."""
-        return str(self._run("return document.body.innerText"))
+        return str(self.run("return document.body.innerText"))
 
     @property
     def address(self) -> str:
@@ -81,7 +81,8 @@ class Browser:
         """Save what a person sees, as PNG."""
         path.write_bytes(base64.b64decode(self._ask("GET", "/screenshot")))
 
-    def _run(self, script: str) -> Any:
+    def run(self, script: str) -> Any:
+        """What a script in the page gives back."""
         return self._ask("POST", "/execute/sync", {"script": script, "args": []})
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:

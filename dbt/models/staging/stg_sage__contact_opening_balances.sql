@@ -1,0 +1,13 @@
+{{ sage_accounting.stage('contact_opening_balances', [
+    ['contact_opening_balance_id', 'id', 'text'],
+    ['document_number', 'displayed_as', 'text'],
+    ['document_date', 'date', 'date'],
+    ['contact_opening_balance_type_id', 'contact_opening_balance_type.id', 'text'],
+    ['contact_id', 'contact.id', 'text'],
+    ['contact_name', 'contact.displayed_as', 'text'],
+    ['currency_id', 'currency.id', 'text'],
+    ['transaction_id', 'transaction.id', 'text'],
+    ['total_amount', 'total_amount', 'amount'],
+    ['base_currency_total_amount', 'base_currency_total_amount', 'amount'],
+    ['updated_at', 'updated_at', 'moment']
+], 'row') }}

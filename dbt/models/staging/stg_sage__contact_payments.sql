@@ -1,0 +1,19 @@
+{{ sage_accounting.stage('contact_payments', [
+    ['contact_payment_id', 'id', 'text'],
+    ['payment_number', 'displayed_as', 'text'],
+    ['payment_date', 'date', 'date'],
+    ['transaction_type_id', 'transaction_type.id', 'text'],
+    ['transaction_id', 'transaction.id', 'text'],
+    ['contact_id', 'contact.id', 'text'],
+    ['contact_name', 'contact.displayed_as', 'text'],
+    ['bank_account_id', 'bank_account.id', 'text'],
+    ['currency_id', 'currency.id', 'text'],
+    ['total_amount', 'total_amount', 'amount'],
+    ['base_currency_total_amount', 'base_currency_total_amount', 'amount'],
+    ['on_account_id', 'payment_on_account.id', 'text'],
+    ['on_account_total_amount', 'payment_on_account.total_amount', 'amount'],
+    ['on_account_base_currency_total_amount', 'payment_on_account.base_currency_total_amount', 'amount'],
+    ['on_account_outstanding_amount', 'payment_on_account.outstanding_amount', 'amount'],
+    ['on_account_base_currency_outstanding_amount', 'payment_on_account.base_currency_outstanding_amount', 'amount'],
+    ['updated_at', 'updated_at', 'moment']
+], 'row') }}

@@ -1,0 +1,13 @@
+{{ sage_accounting.stage('contacts', [
+    ['contact_id', 'id', 'text'],
+    ['contact_name', 'name', 'text'],
+    ['displayed_as', 'displayed_as', 'text'],
+    ['reference', 'reference', 'text'],
+    ['contact_types', 'contact_types', 'json'],
+    ['currency_id', 'currency.id', 'text'],
+    ['email', 'email', 'text'],
+    ['credit_limit', 'credit_limit', 'amount'],
+    ['credit_days', 'credit_days', 'integer'],
+    ['is_active', 'is_active', 'flag'],
+    ['system', 'system', 'flag']
+], 'row') }}

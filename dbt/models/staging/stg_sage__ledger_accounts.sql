@@ -1,0 +1,10 @@
+{{ sage_accounting.stage('ledger_accounts', [
+    ['ledger_account_id', 'id', 'text'],
+    ['account_name', 'name', 'text'],
+    ['displayed_as', 'displayed_as', 'text'],
+    ['nominal_code', 'nominal_code', 'integer'],
+    ['ledger_account_type_id', 'ledger_account_type.id', 'text'],
+    ['ledger_account_classification_id', 'ledger_account_classification.id', 'text'],
+    ['control_name', 'control_name', 'text'],
+    ['is_control_account', 'is_control_account', 'flag']
+], 'whole') }}

@@ -1,0 +1,15 @@
+{{ sage_accounting.stage('ledger_entries', [
+    ['ledger_entry_id', 'id', 'text'],
+    ['posting_date', 'date', 'date'],
+    ['ledger_account_id', 'ledger_account.id', 'text'],
+    ['ledger_account_name', 'ledger_account.displayed_as', 'text'],
+    ['transaction_id', 'transaction.id', 'text'],
+    ['transaction_name', 'transaction.displayed_as', 'text'],
+    ['contact_id', 'contact.id', 'text'],
+    ['contact_name', 'contact.displayed_as', 'text'],
+    ['tax_rate_id', 'tax_rate.id', 'text'],
+    ['description', 'description', 'text'],
+    ['debit', 'debit', 'amount'],
+    ['credit', 'credit', 'amount'],
+    ['updated_at', 'updated_at', 'moment']
+], 'entry') }}

@@ -1,0 +1,13 @@
+{{ sage_accounting.stage('other_payments', [
+    ['other_payment_id', 'id', 'text'],
+    ['payment_number', 'displayed_as', 'text'],
+    ['payment_date', 'date', 'date'],
+    ['transaction_type_id', 'transaction_type.id', 'text'],
+    ['transaction_id', 'transaction.id', 'text'],
+    ['contact_id', 'contact.id', 'text'],
+    ['contact_name', 'contact.displayed_as', 'text'],
+    ['bank_account_id', 'bank_account.id', 'text'],
+    ['net_amount', 'net_amount', 'amount'],
+    ['tax_amount', 'tax_amount', 'amount'],
+    ['total_amount', 'total_amount', 'amount']
+], 'row') }}

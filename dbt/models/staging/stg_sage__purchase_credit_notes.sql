@@ -1,0 +1,22 @@
+{{ sage_accounting.stage('purchase_credit_notes', [
+    ['purchase_credit_note_id', 'id', 'text'],
+    ['document_number', 'displayed_as', 'text'],
+    ['document_date', 'date', 'date'],
+    ['reference', 'reference', 'text'],
+    ['contact_id', 'contact.id', 'text'],
+    ['contact_name', 'contact.displayed_as', 'text'],
+    ['status_id', 'status.id', 'text'],
+    ['currency_id', 'currency.id', 'text'],
+    ['transaction_id', 'transaction.id', 'text'],
+    ['net_amount', 'net_amount', 'amount'],
+    ['tax_amount', 'tax_amount', 'amount'],
+    ['total_amount', 'total_amount', 'amount'],
+    ['base_currency_net_amount', 'base_currency_net_amount', 'amount'],
+    ['base_currency_tax_amount', 'base_currency_tax_amount', 'amount'],
+    ['base_currency_total_amount', 'base_currency_total_amount', 'amount'],
+    ['outstanding_amount', 'outstanding_amount', 'amount'],
+    ['base_currency_outstanding_amount', 'base_currency_outstanding_amount', 'amount'],
+    ['exchange_rate', 'exchange_rate', 'amount'],
+    ['inverse_exchange_rate', 'inverse_exchange_rate', 'amount'],
+    ['updated_at', 'updated_at', 'moment']
+], 'row') }}

@@ -1,0 +1,12 @@
+{{ sage_accounting.stage('stock_items', [
+    ['stock_item_id', 'id', 'text'],
+    ['item_name', 'displayed_as', 'text'],
+    ['item_code', 'item_code', 'text'],
+    ['active', 'active', 'flag'],
+    ['quantity_in_stock', 'quantity_in_stock', 'amount'],
+    ['reorder_level', 'reorder_level', 'amount'],
+    ['cost_price', 'cost_price', 'amount'],
+    ['last_cost_price', 'last_cost_price', 'amount'],
+    ['average_cost_price', 'average_cost_price', 'amount'],
+    ['average_cost_price_stock_value', 'average_cost_price_stock_value', 'amount']
+], 'row') }}

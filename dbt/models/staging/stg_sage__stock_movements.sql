@@ -1,0 +1,9 @@
+{{ sage_accounting.stage('stock_movements', [
+    ['stock_movement_id', 'id', 'text'],
+    ['stock_item_id', 'stock_item.id', 'text'],
+    ['movement_date', 'date', 'date'],
+    ['quantity', 'quantity', 'amount'],
+    ['cost_price', 'cost_price', 'amount'],
+    ['details', 'details', 'text'],
+    ['reference', 'reference', 'text']
+], 'whole') }}

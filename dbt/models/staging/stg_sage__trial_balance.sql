@@ -1,0 +1,12 @@
+{{ sage_accounting.stage('trial_balance', [
+    ['from_date', 'from_date', 'date'],
+    ['to_date', 'to_date', 'date'],
+    ['ledger_account_id', 'ledger_account_id', 'text'],
+    ['ledger_account_name', 'ledger_account_displayed_as', 'text'],
+    ['opening_debit', 'opening_debit', 'amount'],
+    ['opening_credit', 'opening_credit', 'amount'],
+    ['debit', 'debit', 'amount'],
+    ['credit', 'credit', 'amount'],
+    ['closing_debit', 'closing_debit', 'amount'],
+    ['closing_credit', 'closing_credit', 'amount']
+], 'whole') }}
