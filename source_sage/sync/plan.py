@@ -17,7 +17,7 @@ from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_sage.api.businesses import Business
-from source_sage.lists.shared_start import starts
+from source_sage.lists.shared_start import shared_starts
 from source_sage.lists.state import Checkpoint, StreamState
 from source_sage.streams import StreamFacts, every_stream
 
@@ -110,7 +110,7 @@ class Plan:
         for name, runs in lists.items():
             for business in businesses:
                 reached = [(run, run.state.checkpoint(_state_key(run, name, business))) for run in runs]
-                for checkpoint, served in starts(reached):
+                for checkpoint, served in shared_starts(reached):
                     for run in served:
                         run.left += 1
                         run.readings[business.id] += 1
