@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from integration_tests.forty import ENDED, SEED, forty
+from integration_tests.forty_businesses import ENDED, SEED, forty_businesses
 from integration_tests.harness import Destination, Message, Output, catalog_of, run
 from integration_tests.pipeline import SandboxClock
 from integration_tests.sandbox import Company, Sandbox, faults
@@ -61,7 +61,7 @@ class Two(NamedTuple):
 
 @pytest.fixture(scope="module")
 def two(streams: dict[str, Message]) -> Iterator[Two]:
-    with Sandbox(size="tiny", seed=SEED, businesses=forty(), token_life=3_600) as box:
+    with Sandbox(size="tiny", seed=SEED, businesses=forty_businesses(), token_life=3_600) as box:
         names = listed(streams)
         catalog = catalog_of(streams.values(), names)
         first = run("read", box.config(), catalog=catalog)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from integration_tests.forty import forty
+from integration_tests.forty_businesses import forty_businesses
 from integration_tests.harness import catalog_of, discover, run
 from integration_tests.pipeline import SandboxClock
 from integration_tests.ports import free_port
@@ -46,7 +46,7 @@ def test_it_is_a_handful_of_requests_and_never_renews_a_good_token(own: Sandbox)
     assert output.configs == []
 
 
-@pytest.mark.parametrize(("wishes", "requests"), [([{}], 5), (forty(), 8)])
+@pytest.mark.parametrize(("wishes", "requests"), [([{}], 5), (forty_businesses(), 8)])
 def test_it_takes_less_than_five_seconds_though_each_request_takes_a_third_of_one(
     wishes: list[dict[str, Any]], requests: int
 ) -> None:

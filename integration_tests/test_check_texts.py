@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import pytest
 
-from integration_tests.forty import SEED, forty
+from integration_tests.forty_businesses import SEED, forty_businesses
 from integration_tests.harness import run
 from integration_tests.ports import free_port
 from integration_tests.sandbox import Company, Sandbox, faults
@@ -88,7 +88,7 @@ case("Five businesses, the first without a subscription, all of them", [{"active
     nothing
 )
 case("The first of five lacks a role", [{"roles": {"Sales": "No Access"}}, *FIVE], account_id="all")(nothing)
-case("Forty businesses of every kind", forty(), account_id="all")(nothing)
+case("Forty businesses of every kind", forty_businesses(), account_id="all")(nothing)
 
 case("Account ID empty, several businesses", FIVE[:3], account_id="")(nothing)
 case("Account ID of no business", FIVE[:3], account_id="0d40342d0287cd6b13555c54afca6c90")(nothing)

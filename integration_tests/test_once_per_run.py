@@ -34,7 +34,7 @@ def edited(company: Company, name: str) -> None:
         company.update(name, row["id"])
 
 
-SHIFTS: dict[str, tuple[Callable[[Company, str], None], tuple[str, ...]]] = {
+MOVES: dict[str, tuple[Callable[[Company, str], None], tuple[str, ...]]] = {
     "a row of the front is deleted": (deleted, DELETABLE),
     "a row is made": (made, DELETABLE),
     "rows are edited": (edited, STREAMS),
@@ -57,10 +57,10 @@ def assert_once(pipeline: Pipeline, output: Output) -> None:
 
 
 @pytest.mark.parametrize("order", ["created:asc", "created:desc", "updated:desc", "updated:asc"])
-@pytest.mark.parametrize("shift", SHIFTS)
-def test_no_key_leaves_twice_when_the_list_moves(shift: str, order: str, box: Sandbox) -> None:
+@pytest.mark.parametrize("move", MOVES)
+def test_no_key_leaves_twice_when_the_list_moves(move: str, order: str, box: Sandbox) -> None:
     box.settings.change({"default_order": order})
-    change, names = SHIFTS[shift]
+    change, names = MOVES[move]
     for name in names:
 
         def between(_: str, __: int, company: Company, name: str = name) -> None:

@@ -20,7 +20,8 @@ from integration_tests.pipeline import SandboxClock, page_size
 from integration_tests.sandbox import Company, Sandbox, faults
 from source_sage.lists.asking import Ask
 from source_sage.source import SourceSage
-from source_sage.sync.sync import LONGEST_SILENCE_SECONDS, SECONDS_BETWEEN_LOOKS
+from source_sage.sync.loop import SECONDS_BETWEEN_LOOKS
+from source_sage.sync.messages import LONGEST_SILENCE_SECONDS
 
 ALLOWED = LONGEST_SILENCE_SECONDS + 2 * SECONDS_BETWEEN_LOOKS
 Asks = Callable[[], float]

@@ -40,17 +40,19 @@ from source_sage.check import PATIENCE_SECONDS, check, require_sense
 from source_sage.clock import Clock
 from source_sage.config import SageConfig
 from source_sage.errors import ListRefused, RefusedBeforehand, config_error, stopped
+from source_sage.forecast import Planned, planned
 from source_sage.given import catalog_of, config_of, state_of
 from source_sage.lists.asking import ThreadPool, Threads
 from source_sage.lists.records import Records
 from source_sage.lists.state import StreamState
-from source_sage.plan import Planned, planned
 from source_sage.sign_in.config_file import ConfigFile
 from source_sage.sign_in.tokens import SageTokens
 from source_sage.streams import StreamFacts, every_stream, manifest, streams_of
+from source_sage.sync.loop import SECONDS_BETWEEN_LOOKS, Sync
+from source_sage.sync.messages import LONGEST_SILENCE_SECONDS, state_message
+from source_sage.sync.plan import StreamRun
 from source_sage.sync.report import Report
 from source_sage.sync.stopping import Stop
-from source_sage.sync.sync import LONGEST_SILENCE_SECONDS, SECONDS_BETWEEN_LOOKS, Sync, blob_of, state_message
 
 T = TypeVar("T")
 log: Final = logging.getLogger("airbyte.source-sage")
@@ -258,11 +260,8 @@ class SourceSage(Source):
                     raise stopped()
                 if selected and self._clock.monotonic() - said >= LONGEST_SILENCE_SECONDS:
                     said = self._clock.monotonic()
-                    facts, blob = selected[0]
-                    state = StreamState(
-                        facts.name, {} if facts.fed_by_others else blob, str(urlsplit(config.endpoints.api).hostname)
-                    )
-                    yield state_message(facts, blob_of(facts, state), 0)
+                    run = StreamRun.of(*selected[0], config.endpoints.api)
+                    yield state_message(run.facts.name, run.blob, 0)
             return done.result()
         finally:
             pool.shutdown(wait=False)

@@ -24,7 +24,7 @@ from source_sage.lists.asking import Desk, Reader
 from source_sage.lists.paging import Item, Page, Paging, Taken
 from source_sage.lists.parts import Part
 from source_sage.lists.records import Records
-from source_sage.lists.rows_to_emit import Leaving
+from source_sage.lists.rows_to_emit import RowsToEmit
 from source_sage.lists.state import Checkpoint
 from source_sage.lists.task import Batch, Task
 from source_sage.streams import every_stream
@@ -133,8 +133,8 @@ class Listed:
 class _Paging(Paging):
     """Asks a list in memory; dies where it is told to."""
 
-    def __init__(self, task: Task, reader: Reader, leaving: Leaving, listed: Listed, die_after: int | None) -> None:
-        super().__init__(task, reader, leaving)
+    def __init__(self, task: Task, reader: Reader, to_emit: RowsToEmit, listed: Listed, die_after: int | None) -> None:
+        super().__init__(task, reader, to_emit)
         self._listed, self._left = listed, die_after
 
     def _get(self, params: Mapping[str, str], part: Part, tries: int, gone_since: str | None) -> Answer[Page]:
@@ -183,7 +183,7 @@ class Read:
         )
         module, _, name = listed.facts.class_name.rpartition(".")
         reader = getattr(importlib.import_module(module), name)(task)
-        reader._paging = _Paging(task, reader, reader._leaving, listed, die_after)
+        reader._paging = _Paging(task, reader, reader._to_emit, listed, die_after)
         desk, steps = Desk(workers, SeededThreads(workers, seed)), reader.run()
         try:
             next(steps)

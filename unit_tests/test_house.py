@@ -1,4 +1,4 @@
-"""The house that AGENTS.md describes: which module is in which room, and imports which."""
+"""The house that docs/design.md describes: which module is in which room, and imports which."""
 
 import ast
 import graphlib
@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from source_sage.streams import PACKAGE
-from unit_tests.test_docs import AGENTS, code, section, table
+from unit_tests.test_docs import DESIGN, code, section, table
 
 # From the top down.
 ROOMS: Final = ("face", "sync", "lists", "api", "sign_in", "bottom")
@@ -20,7 +20,7 @@ PATHS: Final = {
     if path.stem != "__init__"
 }
 MODULES: Final = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in PATHS.items()}
-ROOM_OF: Final = {code(module)[0]: room for room, module, _ in table(section(AGENTS, "## The house *(tested)*"))}
+ROOM_OF: Final = {code(module)[0]: room for room, module, _ in table(section(DESIGN, "## The modules *(tested)*"))}
 
 
 def imports(module: str) -> set[str]:

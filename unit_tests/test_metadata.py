@@ -18,7 +18,7 @@ from source_sage.config import SageConfig
 from source_sage.lists import paging
 from source_sage.sign_in import tokens
 from source_sage.streams import streams_of
-from source_sage.sync import sync
+from source_sage.sync import messages
 from unit_tests.form import a_form
 
 ROOT: Final = Path(__file__).parents[1]
@@ -85,7 +85,7 @@ def test_the_longest_silence_is_counted_in() -> None:
     worst = hanging_page + refused + renewal
     told = DATA["maxSecondsBetweenMessages"]
     assert worst <= told <= 1.2 * worst
-    assert told / 2 >= sync.LONGEST_SILENCE_SECONDS
+    assert told / 2 >= messages.LONGEST_SILENCE_SECONDS
     page = " ".join((ROOT / "docs/kubernetes.md").read_text().split())
     assert f"goes on is {worst / 60:.0f} minutes" in page and f"says {told:,} seconds" in page
 

@@ -1,4 +1,4 @@
-"""The rim of `limits`: who waits how long, in threads, and when waiting ends. What is learnt: test_limits.py."""
+"""Around `limits`: who waits how long, in threads, and when waiting ends. What is learnt: test_limits.py."""
 
 import datetime as dt
 import logging

@@ -155,9 +155,9 @@ class Reading:
     def note(self, rows: Sequence[Row]) -> None:
         hashes = {hash_of(row.id) for row in rows}
         # Some rows are outside of the dates that are wanted, some have left by another slice.
-        leaving = {hash_of(row.id) for row in rows if int(row.id) % 5}
+        to_emit = {hash_of(row.id) for row in rows if int(row.id) % 5}
         elsewhere = {hash_of(row.id) for row in rows if int(row.id) % 7 == 0}
-        self.slice.see(hashes, leaving, elsewhere & leaving)
+        self.slice.see(hashes, to_emit, elsewhere & to_emit)
         self.seen |= {row.id for row in rows}
 
     def walk(self) -> None:

@@ -21,11 +21,12 @@ from source_sage.clock import Clock
 from source_sage.config import ALL_DATES, SageConfig
 from source_sage.errors import OfTheRun, config_error, transient_error
 from source_sage.lists.asking import Ask, Reader, Steps
+from source_sage.lists.records import Records
 from source_sage.lists.state import Checkpoint, Whole
 from source_sage.lists.task import Batch, Task
 from source_sage.sign_in import tokens
 from source_sage.streams import PACKAGE, every_stream
-from source_sage.sync import sync as module
+from source_sage.sync import loop, messages
 from source_sage.sync.report import Report
 from source_sage.sync.stopping import Stop
 from unit_tests.form import a_form
@@ -101,7 +102,7 @@ class AStop(Stop):
 
 @pytest.fixture(autouse=True)
 def _reader(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(module, "_reader", TwoCheckpoints)
+    monkeypatch.setattr(loop, "_reader", TwoCheckpoints)
     monkeypatch.setattr(TwoCheckpoints, "fails", {})
     logging.disable(logging.CRITICAL)
     yield
@@ -114,7 +115,7 @@ def run(
     """What a sync of three lists says, and how it failed."""
     clock = HeldClock()
     known = every_stream()
-    sync = module.Sync(
+    sync = loop.Sync(
         SageConfig.parse(a_form()),
         [Business(f"{number:032x}", f"b{number}") for number in range(businesses)],
         [(known[name], {}) for name in LISTS],
@@ -129,7 +130,7 @@ def run(
     said, failure = [], None
     try:
         for one in sync.messages():
-            assert not isinstance(one, module.Records)
+            assert not isinstance(one, Records)
             said.append(json.loads(json.dumps(AirbyteMessageSerializer.dump(one), default=vars)))
     except AirbyteTracedException as caught:
         failure = caught
@@ -165,7 +166,7 @@ def test_on_the_way_states_leave_as_fast_as_they_may_and_not_more_seldom() -> No
     for name in LISTS:
         sizes = [len(json.dumps(one)) for one in states(said, name)]
         # Its part of the time, 400 answers of 0.6 s, at 5 KB a second; what stands around a state is not counted.
-        assert 0.5 < sum(sizes) / (400 * 0.6 * module.STATE_BYTES_A_SECOND) < 1.5
+        assert 0.5 < sum(sizes) / (400 * 0.6 * messages.STATE_BYTES_A_SECOND) < 1.5
 
 
 def test_a_small_state_leaves_at_every_checkpoint_though_no_time_passes() -> None:
@@ -218,6 +219,6 @@ def test_one_cause_in_many_lists_is_told_once(monkeypatch: pytest.MonkeyPatch) -
 def test_the_longest_silence_is_well_within_what_the_platform_is_told() -> None:
     """A look, a renewal of our own and one of another process on the same file are all that can come on top."""
     allowed = yaml.safe_load(Path(METADATA).read_text())["data"]["maxSecondsBetweenMessages"]
-    longest = module.LONGEST_SILENCE_SECONDS + module.SECONDS_BETWEEN_LOOKS + 2 * tokens.TOTAL_SECONDS
+    longest = messages.LONGEST_SILENCE_SECONDS + loop.SECONDS_BETWEEN_LOOKS + 2 * tokens.TOTAL_SECONDS
     assert longest < allowed / 2
-    assert module.LONGEST_WAIT_OF_A_STATE_SECONDS < module.LONGEST_SILENCE_SECONDS
+    assert messages.LONGEST_WAIT_OF_A_STATE_SECONDS < messages.LONGEST_SILENCE_SECONDS

@@ -605,8 +605,7 @@ def test_after_the_first_refusal_nobody_asks_again(clock: HeldClock, sage: mocki
     tokens = make(clock, dead())
     calls: list[Callable[[], Any]] = [
         tokens.get_access_token,
-        tokens.get_auth_header,
-        tokens.refresh_and_set_access_token,
+        tokens.renew,
         lambda: tokens.renew_refused("the-access-token"),
         lambda: tokens.renew_refused("another"),
     ]

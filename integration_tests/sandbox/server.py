@@ -21,7 +21,7 @@ from .books.singletons import USER
 from .clock import Clock
 from .doors.api import Api
 from .doors.control import Control
-from .doors.every_request import Rim
+from .doors.every_request import EveryRequest
 from .doors.oauth import OAuth
 from .doors.state import State
 from .doors.tokens import Tokens
@@ -44,12 +44,12 @@ async def _nowhere(request: Request, call: Call, logged: Logged) -> Response:
 
 def application(state: State) -> Starlette:
     """The whole HTTP application."""
-    rim = Rim(state)
+    every_request = EveryRequest(state)
     routes = [
         *Control(state).routes(),
-        *OAuth(state).routes(rim),
-        *Api(state).routes(rim),
-        Route("/{rest:path}", rim(_nowhere), methods=["GET", "POST", "PUT", "DELETE"]),
+        *OAuth(state).routes(every_request),
+        *Api(state).routes(every_request),
+        Route("/{rest:path}", every_request(_nowhere), methods=["GET", "POST", "PUT", "DELETE"]),
     ]
     return Starlette(routes=routes)
 

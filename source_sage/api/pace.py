@@ -1,4 +1,4 @@
-"""How fast to ask: the rim around `limits`, where all threads of a run wait for their turn.
+"""How fast to ask: the locks and clocks around `limits`, where all threads of a run wait for their turn.
 
 Before the first 429 there is no brake. Then who was refused waits as long as is asked, or with growing pauses where it
 does not say, and nobody else has to: whether a refusal is about all of us is for `limits` to find out.

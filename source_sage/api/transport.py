@@ -1,4 +1,4 @@
-"""The rim: the only module that asks Sage's API for something.
+"""The only module that asks Sage's API for something.
 
 What an answer means is decided elsewhere: the manifest's error handler names the action for a status and Sage's
 `$dataCode`, `tokens` renews, `pace` says how long to wait. Here they are carried out.
@@ -20,10 +20,10 @@ from typing import Any, Final, Generic, TypeVar
 import orjson
 import requests
 from airbyte_cdk.models import FailureType
-from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler, ResponseAction
+from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler, ErrorResolution, ResponseAction
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_sage.api.pace import Pace, retry_after_seconds
+from source_sage.api.pace import Pace, Request, retry_after_seconds
 from source_sage.bodies import data_code, kind, parsed
 from source_sage.clock import Clock
 from source_sage.counts import Tally
@@ -83,6 +83,39 @@ class Answer(Generic[T]):
     moment: dt.datetime
     took: float
     size: int
+
+
+@dataclass
+class _Asked:
+    """One resource, and what has come of asking for it so far.
+
+    Attributes:
+        failures: tries that failed for reasons that pass.
+        strange: refusals in words that are not Sage's.
+        renewed: the tokens were renewed for it.
+    """
+
+    path: str
+    params: Mapping[str, str]
+    business_id: str | None
+    tally: Tally
+    tries: int
+    can_be_smaller: bool
+    failures: int = 0
+    strange: int = 0
+    renewed: bool = False
+
+
+@dataclass(frozen=True)
+class _Came:
+    """What came of one try: an answer, and what it means; a good one means nothing else."""
+
+    token: str
+    response: requests.Response
+    content: bytes
+    took: float
+    code: str | None
+    meaning: ErrorResolution | None
 
 
 class Transport:
@@ -149,67 +182,70 @@ class Transport:
             NotSagesWord: it was refused again and again, and not by Sage.
             AirbyteTracedException: anything else that ends the reading.
         """
-        tally = tally or Tally()
-        renewed = False
-        failures = strange = 0
-        request = self._pace.request(tally)
+        asked = _Asked(path, params, business_id, tally or Tally(), tries, can_be_smaller)
+        request = self._pace.request(asked.tally)
         while True:
             try:
-                with request:
-                    token = self._tokens.get_access_token()
-                    tally.requests += 1
-                    began = self._clock.monotonic()
-                    response, content = self._send(path, params, business_id, token)
-                    took = self._clock.monotonic() - began
-                    code, resolution = None, None
-                    if not _is_good(response):
-                        code = data_code(content)
-                        resolution = self._error_handler.interpret_response(seen(response.status_code, code))
-                    if resolution is not None and resolution.response_action is ResponseAction.RATE_LIMITED:
-                        sent_at = _date(response) or self._clock.now()
-                        request.refused(retry_after_seconds(response.headers.get("Retry-After"), sent_at))
-                    else:
-                        request.answered()
-                if resolution is None:
-                    self._require_echo(path, response, business_id, tally)
-                    taken = self._taken(path, content, list_expected, take)
-                    return Answer(taken, self._moment(response), took, len(content))
+                came = self._try(asked, request)
+                if came.meaning is None:
+                    self._require_echo(path, came.response, business_id, asked.tally)
+                    taken = self._taken(path, came.content, list_expected, take)
+                    return Answer(taken, self._moment(came.response), came.took, len(came.content))
             except (requests.exceptions.RequestException, _BrokenAnswer) as problem:
-                failures += 1
-                tries = failures if can_be_smaller and _is_too_heavy(problem) else tries
-                self._wait_or_give_up(path, _what_happened(problem), failures, tries, tally)
-                continue
+                self._wait_or_give_up(asked, _what_happened(problem), too_heavy=_is_too_heavy(problem))
+            else:
+                self._carry_out(asked, came, came.meaning)
 
-            what = f"HTTP {response.status_code}"
-            message = str(resolution.error_message or "")
-            match resolution.response_action:
-                case ResponseAction.RATE_LIMITED:
-                    pass  # its next turn comes when the wait is over
-                case ResponseAction.REFRESH_TOKEN_THEN_RETRY if not renewed:
-                    renewed = True
-                    self._tokens.renew_refused(token)
-                case ResponseAction.RETRY:
-                    failures += 1
-                    tries = failures if can_be_smaller and response.status_code in OUT_OF_TIME else tries
-                    self._wait_or_give_up(path, what, failures, tries, tally)
-                case ResponseAction.IGNORE if code is not None:
-                    raise ListRefused(response.status_code, code, message)
-                case ResponseAction.IGNORE:
-                    strange += 1
-                    self._wait_or_doubt(path, what, kind(content), strange, tries, tally)
-                case _:
-                    raise _failure(path, response, resolution.failure_type, message)
+    def _try(self, asked: _Asked, request: Request) -> _Came:
+        """Ask once, when it is our turn, and tell the pace how it went."""
+        with request:
+            token = self._tokens.get_access_token()
+            asked.tally.requests += 1
+            began = self._clock.monotonic()
+            response, content = self._send(asked, token)
+            took = self._clock.monotonic() - began
+            code, meaning = None, None
+            if not _is_good(response):
+                code = data_code(content)
+                meaning = self._error_handler.interpret_response(seen(response.status_code, code))
+            if meaning is not None and meaning.response_action is ResponseAction.RATE_LIMITED:
+                sent_at = _date(response) or self._clock.now()
+                request.refused(retry_after_seconds(response.headers.get("Retry-After"), sent_at))
+            else:
+                request.answered()
+        return _Came(token, response, content, took, code, meaning)
 
-    def _send(
-        self, path: str, params: Mapping[str, str], business_id: str | None, token: str
-    ) -> tuple[requests.Response, bytes]:
+    def _carry_out(self, asked: _Asked, came: _Came, meaning: ErrorResolution) -> None:
+        """Do what an answer that is not good calls for; afterwards it is to be asked again.
+
+        Raises:
+            AirbyteTracedException, ListRefused: it is not to be asked again.
+        """
+        status = came.response.status_code
+        message = str(meaning.error_message or "")
+        match meaning.response_action:
+            case ResponseAction.RATE_LIMITED:
+                pass  # its next turn comes when the wait is over
+            case ResponseAction.REFRESH_TOKEN_THEN_RETRY if not asked.renewed:
+                asked.renewed = True
+                self._tokens.renew_refused(came.token)
+            case ResponseAction.RETRY:
+                self._wait_or_give_up(asked, f"HTTP {status}", too_heavy=status in OUT_OF_TIME)
+            case ResponseAction.IGNORE if came.code is not None:
+                raise ListRefused(status, came.code, message)
+            case ResponseAction.IGNORE:
+                self._wait_or_doubt(asked, f"HTTP {status}", kind(came.content))
+            case _:
+                raise _failure(asked.path, came.response, meaning.failure_type, message)
+
+    def _send(self, asked: _Asked, token: str) -> tuple[requests.Response, bytes]:
         """One request, and the body of its answer, within bounds of time and size."""
         headers = {"Authorization": f"Bearer {token}"}
-        if business_id:
-            headers["X-Business"] = business_id
+        if asked.business_id:
+            headers["X-Business"] = asked.business_id
         response = self._session.get(
-            self._api + path,
-            params=params,
+            self._api + asked.path,
+            params=asked.params,
             headers=headers,
             timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
             allow_redirects=False,
@@ -268,36 +304,40 @@ class Transport:
         now = self._clock.now()
         return min(_date(response) or now, now)
 
-    def _wait_or_give_up(self, path: str, what: str, failures: int, tries: int, tally: Tally) -> None:
-        if failures >= tries:
+    def _wait_or_give_up(self, asked: _Asked, what: str, *, too_heavy: bool) -> None:
+        """Ask again what failed for a reason that passes; not what is too heavy and can be had by smaller requests."""
+        asked.failures += 1
+        tries = asked.failures if too_heavy and asked.can_be_smaller else asked.tries
+        if asked.failures >= tries:
             raise NoGoodAnswer(
-                message=f"Sage did not give a good answer for {path} in {tries} tries (last: {what}). "
+                message=f"Sage did not give a good answer for {asked.path} in {tries} tries (last: {what}). "
                 "Nothing is lost; the next run goes on from here.",
                 internal_message=what,
                 failure_type=FailureType.transient_error,
             )
-        self._ask_again(path, what, min(2.0 ** (failures - 1), LONGEST_PAUSE_SECONDS), failures, tries, tally)
+        self._wait(asked, what, min(2.0 ** (asked.failures - 1), LONGEST_PAUSE_SECONDS), asked.failures, tries)
 
-    def _wait_or_doubt(self, path: str, what: str, body: str, refusals: int, tries: int, tally: Tally) -> None:
+    def _wait_or_doubt(self, asked: _Asked, what: str, body: str) -> None:
         """Ask again what was refused without Sage's own JSON: a gateway's word is no reason to skip a list."""
-        tries = min(tries, len(PAUSES_AFTER_A_STRANGE_REFUSAL) + 1)
-        if refusals >= tries:
+        asked.strange += 1
+        tries = min(asked.tries, len(PAUSES_AFTER_A_STRANGE_REFUSAL) + 1)
+        if asked.strange >= tries:
             raise NotSagesWord(
-                message=f"{path} was refused {tries} times with {what}, but with {body} where Sage's own refusals are "
-                "JSON with a $dataCode: most likely by a proxy, a firewall or a gateway on the way. Nothing is lost; "
-                "the next run asks again. If it repeats, check the API Endpoint and what stands between this machine "
-                "and Sage.",
+                message=f"{asked.path} was refused {tries} times with {what}, but with {body} where Sage's own "
+                "refusals are JSON with a $dataCode: most likely by a proxy, a firewall or a gateway on the way. "
+                "Nothing is lost; the next run asks again. If it repeats, check the API Endpoint and what stands "
+                "between this machine and Sage.",
                 internal_message=what,
                 failure_type=FailureType.transient_error,
             )
-        pause = PAUSES_AFTER_A_STRANGE_REFUSAL[refusals - 1]
-        self._ask_again(path, f"{what} with {body}, which is not Sage's", pause, refusals, tries, tally)
+        pause = PAUSES_AFTER_A_STRANGE_REFUSAL[asked.strange - 1]
+        self._wait(asked, f"{what} with {body}, which is not Sage's", pause, asked.strange, tries)
 
-    def _ask_again(self, path: str, what: str, pause: float, failures: int, tries: int, tally: Tally) -> None:
+    def _wait(self, asked: _Asked, what: str, pause: float, failures: int, tries: int) -> None:
         pause *= random.uniform(0.75, 1.25)  # noqa: S311
-        logger.info("%s: %s; asking again in %.1f s (try %d of %d).", path, what, pause, failures + 1, tries)
-        tally.retries += 1
-        tally.waited += pause
+        logger.info("%s: %s; asking again in %.1f s (try %d of %d).", asked.path, what, pause, failures + 1, tries)
+        asked.tally.retries += 1
+        asked.tally.waited += pause
         self._clock.sleep(pause)
 
 

@@ -24,8 +24,8 @@ from source_sage.commands.live import Live
 from source_sage.commands.warehouse import Place, Warehouse, place_of
 from source_sage.config import SageConfig
 from source_sage.errors import config_error
+from source_sage.forecast import told
 from source_sage.lists.records import Records
-from source_sage.plan import told
 from source_sage.selection import configured, selected
 from source_sage.sign_in.config_file import ConfigFile
 from source_sage.source import SourceSage

@@ -19,7 +19,7 @@ from source_sage.lists.asking import Ask, Reader
 from source_sage.lists.page_sizes import PageSizes, SmallerPages
 from source_sage.lists.parts import Part, Parts
 from source_sage.lists.records import Records
-from source_sage.lists.rows_to_emit import Leaving
+from source_sage.lists.rows_to_emit import RowsToEmit
 from source_sage.lists.task import Task
 
 logger = logging.getLogger("airbyte.source-sage")
@@ -43,12 +43,12 @@ class Taken:
 
     Attributes:
         items: all of them.
-        leaving: keys of the rows that would leave.
+        to_emit: keys of the rows that would leave.
         records: them, written.
     """
 
     items: list[Item]
-    leaving: list[Any]
+    to_emit: list[Any]
     records: list[Records]
 
 
@@ -72,15 +72,15 @@ class Paging:
     Args:
         task: the list.
         reader: whose questions they are.
-        leaving: makes rows of records.
+        to_emit: makes rows of records.
 
     Attributes:
         gone_since: rows outside the chosen dates that were changed since leave as tombstones; None for none.
         excess: by how much `$total` is known to be too high.
     """
 
-    def __init__(self, task: Task, reader: Reader, leaving: Leaving) -> None:
-        self._task, self._reader, self._leaving = task, reader, leaving
+    def __init__(self, task: Task, reader: Reader, to_emit: RowsToEmit) -> None:
+        self._task, self._reader, self._to_emit = task, reader, to_emit
         self._full = task.facts.page_size
         self._sizes = PageSizes(self._full, SMALLEST_PAGE, task.checkpoint.pages if task.checkpoint else None)
         self._wanted: list[_Wanted] = []
@@ -159,7 +159,7 @@ class Paging:
         date_field = self._task.facts.date_field or "date"
         items, distinct, keys = [], [], set()
         for record in records:
-            key = self._leaving.key_of(record)
+            key = self._to_emit.key_of(record)
             if isinstance(record, dict):
                 items.append(Item(key, record.get("updated_at"), record.get(date_field), record.get("deleted_at")))
             else:
@@ -167,8 +167,8 @@ class Paging:
             if key is None or key not in keys:
                 keys.add(key)
                 distinct.append(record)
-        rows = self._leaving.rows(distinct, gone_since=gone_since)
-        return Taken(items, [row[self._leaving.key] for row in rows], self._task.emit(rows))
+        rows = self._to_emit.rows(distinct, gone_since=gone_since)
+        return Taken(items, [row[self._to_emit.key] for row in rows], self._task.emit(rows))
 
 
 def _joined(envelope: Envelope, parts: Sequence[Answer[Page]]) -> Answer[Page]:
@@ -178,7 +178,7 @@ def _joined(envelope: Envelope, parts: Sequence[Answer[Page]]) -> Answer[Page]:
         return Answer((envelope, one.taken[1]), one.moment, one.took, one.size)
     taken = Taken(
         [item for one in parts for item in one.taken[1].items],
-        [key for one in parts for key in one.taken[1].leaving],
+        [key for one in parts for key in one.taken[1].to_emit],
         [records for one in parts for records in one.taken[1].records],
     )
     # As if it had been under way all the time: what was changed between two parts was changed while it was read.

@@ -15,7 +15,7 @@ from source_sage.streams import StreamFacts
 END_OF_TIME: Final = "9999"
 
 
-class Leaving:
+class RowsToEmit:
     """Makes rows of the records of one list of one business.
 
     Args:

@@ -17,7 +17,7 @@ from source_sage.lists.state import Checkpoint
 Stream = TypeVar("Stream")
 
 
-def starts(
+def shared_starts(
     checkpoints: Iterable[tuple[Stream, Checkpoint | None]],
 ) -> list[tuple[Checkpoint | None, list[Stream]]]:
     """Group streams by the checkpoint that a common reading can start from.

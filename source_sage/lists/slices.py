@@ -196,15 +196,15 @@ class Slice:
         emitted, self.emitted, self._others = self.emitted, Keys(), Keys()
         return emitted
 
-    def see(self, hashes: Collection[int], leaving: Collection[int], elsewhere: Collection[int]) -> None:
+    def see(self, hashes: Collection[int], to_emit: Collection[int], elsewhere: Collection[int]) -> None:
         """Note rows that were seen.
 
         Args:
             hashes: of all keys on a page.
-            leaving: those of the rows that would leave.
+            to_emit: those of the rows that would leave.
             elsewhere: those of them that have left by another slice.
         """
-        self.emitted.add(set(leaving).difference(elsewhere, self.emitted.held(leaving)))
+        self.emitted.add(set(to_emit).difference(elsewhere, self.emitted.held(to_emit)))
         self._others.add(set(hashes) - self._held(hashes))
 
     def take(self, number: int, page: Envelope, keys: Sequence[str | None]) -> None:

@@ -21,7 +21,7 @@ from source_sage.lists.cuts import FIRST_SLICE, LONGEST_SLICE, SHORT_LIST, Cutte
 from source_sage.lists.keys import Keys, hash_of
 from source_sage.lists.paging import Page, Paging, Taken
 from source_sage.lists.rows import UNCONVERTED, extremes
-from source_sage.lists.rows_to_emit import Leaving, day_of
+from source_sage.lists.rows_to_emit import RowsToEmit, day_of
 from source_sage.lists.slices import Slice
 from source_sage.lists.state import Checkpoint
 from source_sage.lists.task import Batch, Task
@@ -48,8 +48,8 @@ class ListReader(Reader):
         super().__init__()
         self._task = task
         self._facts = task.facts
-        self._leaving = Leaving(task.facts, task.business.id, task.window, task.shaper)
-        self._paging = Paging(task, self, self._leaving)
+        self._to_emit = RowsToEmit(task.facts, task.business.id, task.window, task.shaper)
+        self._paging = Paging(task, self, self._to_emit)
         # The keys that have left by no slice that is still open.
         self._left = Keys()
         self._open: list[Slice] = []
@@ -237,17 +237,17 @@ class ListReader(Reader):
         if slice_ is not None and not slice_.leaves:
             slice_.see(hashes, (), ())
             return 0
-        leaving = {hash_of(key): key for key in taken.leaving}
-        left = self._has_left(hashes | leaving.keys())
-        again = {key for one, key in leaving.items() if one in left}
+        to_emit = {hash_of(key): key for key in taken.to_emit}
+        left = self._has_left(hashes | to_emit.keys())
+        again = {key for one, key in to_emit.items() if one in left}
         if slice_ is None:
-            self._left.add(leaving.keys() - left)
+            self._left.add(to_emit.keys() - left)
         else:
-            slice_.see(hashes, leaving, left - slice_.emitted.held(left))
-        self._task.tally.note_rows(len(leaving) - len(again), changed)
+            slice_.see(hashes, to_emit, left - slice_.emitted.held(left))
+        self._task.tally.note_rows(len(to_emit) - len(again), changed)
         records = [one.without(again) for one in taken.records] if again else taken.records
         self._task.hand_on(Batch(records))
-        return len(leaving) - len(again)
+        return len(to_emit) - len(again)
 
     def _has_left(self, hashes: Collection[int]) -> set[int]:
         """Those of some keys that have left in this run."""
@@ -317,7 +317,7 @@ class ListReader(Reader):
         gone = hashes.keys() - self._has_left(hashes)
         self._left.add(gone)
         named = [(str(hashes[one].key), hashes[one].gone) for one in gone]
-        rows = self._leaving.tombstones(named, utc_text(self._latest))
+        rows = self._to_emit.tombstones(named, utc_text(self._latest))
         self._task.tally.tombstones += len(rows)
         self._task.hand_on(Batch(self._task.emit(rows, deletions=True)))
 

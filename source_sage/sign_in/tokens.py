@@ -18,6 +18,7 @@ import copy
 import datetime as dt
 import logging
 import re
+import threading
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, Final
 
@@ -25,7 +26,6 @@ import jwt
 import orjson
 import requests
 from airbyte_cdk.config_observation import emit_configuration_as_airbyte_control_message
-from airbyte_cdk.sources.streams.http.requests_native_auth import SingleUseRefreshTokenOauth2Authenticator
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_sage import stdout
@@ -66,12 +66,12 @@ OAUTH_ERRORS: Final = frozenset(
 )
 
 
-class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
-    """The CDK's single-use refresh with what Sage needs on top.
+class SageTokens:
+    """The tokens of a run, for all its threads.
 
-    The CDK's own class has no leeway, no time-out on the token call, repeats a call whose answer was lost, repeats
-    a refused one once per stream, and uses a new token an instant before it is emitted (docs/design.md#decisions). Its
-    lock, its double check around it and the shape of its request are kept.
+    The CDK's class for single-use tokens has no leeway, no time-out on the token call, repeats a call whose answer was
+    lost, repeats a refused one once per stream, and uses a new token an instant before it is emitted
+    (docs/design.md#decisions). Its way of emitting a changed config is used.
 
     Args:
         config: the user's config. It is emitted whole at each renewal, with nothing changed but the keys of the
@@ -95,41 +95,33 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
     ) -> None:
         self._clock = clock or Clock()
         self._config = config
+        self._address = token_address
+        self._client = {key: str(config[key]).strip() for key in ("client_id", "client_secret")}
         self._config_file = config_file
         self._reading = reading
+        self._lock = threading.RLock()
         self._failure: AirbyteTracedException | None = None
         self._forced_at: float | None = None
         self._renewals = 0
         self._posted_at = 0.0
-        # The CDK's config paths lead into this small copy. It is replaced as a whole, never changed: other threads
-        # read it without the lock, and the user's config may hold keys that the CDK would take for its own.
-        current = _tokens_of(config)
-        super().__init__(
-            connector_config=current,
-            token_refresh_endpoint=token_address,
-            client_id=str(config["client_id"]).strip(),
-            client_secret=str(config["client_secret"]).strip(),
-            access_token_config_path=("access_token",),
-            refresh_token_config_path=("refresh_token",),
-            token_expiry_date_config_path=("token_expiry_date",),
-            refresh_request_headers={
-                "Content-Type": "application/x-www-form-urlencoded",
-                "Accept": "application/json",
-            },
-        )
-        keep_secret(self.get_client_secret())
         self._good_until: float | None = None
-        self._adopt(current)
+        keep_secret(self._client["client_secret"])
+        self._adopt(_tokens_of(config))
         self._warn_of_old_grant()
+
+    @property
+    def access_token(self) -> str:
+        """The access token as it is now; empty if there is none."""
+        return self._tokens["access_token"]
+
+    @property
+    def _refresh_token(self) -> str:
+        return self._tokens["refresh_token"]
 
     @property
     def renewals(self) -> int:
         """How often this process has renewed the tokens."""
         return self._renewals
-
-    def get_token_expiry_date(self) -> Any:
-        """For the CDK's constructor, which refuses dates it cannot read; decisions use `token_has_expired`."""
-        return self._clock.now()
 
     def token_has_expired(self) -> bool:
         """Tell whether the access token must be renewed before it is used.
@@ -138,7 +130,7 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
         """
         if not self.access_token:
             return True
-        if self._good_until is None or not self.get_refresh_token():
+        if self._good_until is None or not self._refresh_token:
             return False
         return self._clock.monotonic() >= self._good_until
 
@@ -149,14 +141,22 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
             AirbyteTracedException: there is no way to get a token; the same one for every caller from then on.
         """
         self._raise_failure()
-        return super().get_access_token()
+        if self.token_has_expired():
+            with self._lock:
+                if self.token_has_expired():  # nobody else has renewed it meanwhile
+                    self.renew()
+        return self.access_token
 
-    def refresh_and_set_access_token(self) -> None:
-        """Renew the pair, emit it, and only then let requests use it."""
-        with self._token_refresh_lock:
+    def renew(self) -> None:
+        """Renew the pair, emit it, and only then let requests use it.
+
+        Raises:
+            AirbyteTracedException: it cannot be renewed; the same one for every caller from then on.
+        """
+        with self._lock:
             self._raise_failure()
             try:
-                self._renew()
+                self._get_new_pair()
             except AirbyteTracedException as failure:
                 self._failure = OfTheRun.like(failure)
             except Exception as error:  # whatever it was, the refresh token may be used up: nobody may try again
@@ -178,7 +178,7 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
         Raises:
             AirbyteTracedException: the tokens cannot be renewed.
         """
-        with self._token_refresh_lock:
+        with self._lock:
             self._raise_failure()
             if self.access_token != refused_token:
                 return
@@ -186,15 +186,15 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
             just_forced = self._forced_at is not None and now - self._forced_at < TOO_YOUNG_TO_BE_OLD_SECONDS
             if just_forced and not self.token_has_expired():
                 return
-            self.refresh_and_set_access_token()
+            self.renew()
             self._forced_at = self._clock.monotonic()
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
             raise copy.copy(self._failure)  # a copy each: threads that raise one exception would share its traceback
 
-    def _renew(self) -> None:
-        if not self.get_refresh_token():
+    def _get_new_pair(self) -> None:
+        if not self._refresh_token:
             raise config_error(
                 "The Access Token has expired (Sage's live five minutes) or is not the right one, and there is no "
                 f"Refresh Token to get a new one. What was read so far is safe. {SIGN_IN_AGAIN}"
@@ -216,7 +216,7 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
                 wait = next(waits, None)
                 if wait is None:
                     raise transient_error(
-                        f"Sage's sign-in service at {self.get_token_refresh_endpoint()} cannot be used now: {problem}. "
+                        f"Sage's sign-in service at {self._address} cannot be used now: {problem}. "
                         "The sign-in is not lost; the next run tries again."
                     )
                 logger.info("Sage's sign-in service cannot be used now: %s; asking again in %g s.", problem, wait)
@@ -255,7 +255,7 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
     def _found_newer(self, kept: Kept) -> bool:
         """Take the tokens that stand in the person's file now, if they are others; tell whether they will do."""
         found = _tokens_of(kept.config)
-        if found["refresh_token"] in ("", self.get_refresh_token()):
+        if found["refresh_token"] in ("", self._refresh_token):
             return False
         self._adopt(found)
         self._config.update(found)
@@ -264,7 +264,8 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
     def _adopt(self, tokens: dict[str, str]) -> None:
         """Use tokens that were got by somebody else."""
         keep_secret(tokens["access_token"], tokens["refresh_token"])
-        self._connector_config = tokens
+        # Replaced as a whole, never changed: other threads read it without the lock.
+        self._tokens = tokens
         self._alive_until = _later(_claim(tokens["access_token"], "exp"), _moment(tokens["token_expiry_date"]))
         self._good_until = None
         if self._alive_until is not None:
@@ -277,7 +278,7 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
         alive_until = self._clock.now() + dt.timedelta(seconds=life)
         renewed = {
             "access_token": str(answer["access_token"]),
-            "refresh_token": str(answer.get("refresh_token") or self.get_refresh_token()),
+            "refresh_token": str(answer.get("refresh_token") or self._refresh_token),
             "token_expiry_date": utc_text(alive_until),
         }
         keep_secret(renewed["access_token"], renewed["refresh_token"])
@@ -289,7 +290,7 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
                 problem = error
         emit_configuration_as_airbyte_control_message({**self._config, **renewed})
         self._config.update(renewed)
-        self._connector_config = renewed
+        self._tokens = renewed
         self._good_until = self._posted_at + life - min(LEEWAY_SECONDS, life * LEEWAY_SHARE)
         self._alive_until = alive_until
         self._renewals += 1
@@ -310,9 +311,9 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
         self._posted_at = self._clock.monotonic()
         try:
             response = post_form(
-                str(self.get_token_refresh_endpoint()),
-                self.build_refresh_request_body(),
-                headers=self.build_refresh_request_headers(),
+                self._address,
+                {"grant_type": "refresh_token", **self._client, "refresh_token": self._refresh_token},
+                headers={"Accept": "application/json"},
                 timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
                 total_seconds=TOTAL_SECONDS,
                 monotonic=self._clock.monotonic,
@@ -342,7 +343,7 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
             )
         if code != "invalid_grant":
             return config_error(
-                f"Sage's sign-in service at {self.get_token_refresh_endpoint()} refused the request ({code}). Check "
+                f"Sage's sign-in service at {self._address} refused the request ({code}). Check "
                 "Client ID and Client Secret, and the API Endpoint, whose host is asked for tokens.",
                 internal,
             )
@@ -369,8 +370,8 @@ class SageTokens(SingleUseRefreshTokenOauth2Authenticator):
         return self._alive_until is not None and abs(self._clock.now() - self._alive_until) < SIBLING_WINDOW
 
     def _warn_of_old_grant(self) -> None:
-        renewed_at = _claim(self.get_refresh_token(), "iat") or self._alive_until
-        if renewed_at is None or not self.get_refresh_token():
+        renewed_at = _claim(self._refresh_token, "iat") or self._alive_until
+        if renewed_at is None or not self._refresh_token:
             return
         age = self._clock.now() - renewed_at
         if age > GRANT_WARNING_AGE:

@@ -23,7 +23,7 @@ from ..wire.errors import (
 from ..wire.facts import Resource, resources
 from ..wire.values import parse_instant
 from . import lists
-from .every_request import Rim
+from .every_request import EveryRequest
 from .state import State
 
 BASE = "/v3.1"
@@ -37,10 +37,10 @@ class Api:
     def __init__(self, state: State) -> None:
         self.state = state
 
-    def routes(self, rim: Rim) -> list[Route]:
+    def routes(self, every_request: EveryRequest) -> list[Route]:
         return [
-            Route(f"{BASE}/{{list}}", rim(self.resource), methods=["GET"]),
-            Route(f"{BASE}/{{list}}/{{key:path}}", rim(self.row), methods=["GET"]),
+            Route(f"{BASE}/{{list}}", every_request(self.resource), methods=["GET"]),
+            Route(f"{BASE}/{{list}}/{{key:path}}", every_request(self.row), methods=["GET"]),
         ]
 
     def _admitted(self, request: Request, name: str) -> tuple[Resource, Company | None]:

@@ -24,7 +24,7 @@ Handler = Callable[[Request, Call, Logged], Awaitable[Response]]
 _NUMBERS = itertools.count(1)
 
 
-class Rim:
+class EveryRequest:
     """Wraps the handlers of one sandbox."""
 
     def __init__(self, state: State) -> None:

@@ -12,7 +12,7 @@ from ..books.singletons import USER
 from ..manners.faults import Call
 from ..manners.requestlog import Logged
 from ..wire.errors import json_answer
-from .every_request import Rim
+from .every_request import EveryRequest
 from .html import consent_page, problem_page
 from .state import State
 from .tokens import TokenRefused
@@ -27,12 +27,12 @@ class OAuth:
     def __init__(self, state: State) -> None:
         self.state = state
 
-    def routes(self, rim: Rim) -> list[Route]:
+    def routes(self, every_request: EveryRequest) -> list[Route]:
         return [
-            Route("/oauth/authorize", rim(self.ask), methods=["GET"]),
-            Route("/oauth/authorize", rim(self.decide), methods=["POST"]),
-            Route("/oauth/token", rim(self.token), methods=["POST"]),
-            Route("/oauth/revoke", rim(self.revoke), methods=["POST"]),
+            Route("/oauth/authorize", every_request(self.ask), methods=["GET"]),
+            Route("/oauth/authorize", every_request(self.decide), methods=["POST"]),
+            Route("/oauth/token", every_request(self.token), methods=["POST"]),
+            Route("/oauth/revoke", every_request(self.revoke), methods=["POST"]),
         ]
 
     async def ask(self, request: Request, call: Call, logged: Logged) -> Response:

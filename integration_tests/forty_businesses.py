@@ -34,7 +34,7 @@ PECULIAR: Final[dict[int, dict[str, Any]]] = {
 ENDED: Final = tuple(number for number, wish in PECULIAR.items() if wish.get("active") is False)
 
 
-def forty() -> list[dict[str, Any]]:
+def forty_businesses() -> list[dict[str, Any]]:
     """What each business is like, for `Sandbox(businesses=...)`."""
     wishes: list[dict[str, Any]] = []
     for number in range(40):

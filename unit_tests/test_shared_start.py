@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from source_sage.config import Window
-from source_sage.lists.shared_start import starts
+from source_sage.lists.shared_start import shared_starts
 from source_sage.lists.state import Checkpoint, Whole
 
 EARLY, LATE = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
@@ -27,17 +27,17 @@ def under_way(months: int, began: str = EARLY, **more: Any) -> Checkpoint:
 
 @pytest.mark.parametrize("checkpoint", [None, since(EARLY), under_way(4), since(EARLY, whole=whole(4))])
 def test_streams_at_one_checkpoint_share_a_reading(checkpoint: Checkpoint | None) -> None:
-    assert starts([("list", checkpoint), ("lines", checkpoint)]) == [(checkpoint, ["list", "lines"])]
+    assert shared_starts([("list", checkpoint), ("lines", checkpoint)]) == [(checkpoint, ["list", "lines"])]
 
 
 @pytest.mark.parametrize(("one", "other"), [(EARLY, LATE), (LATE, EARLY)])
 def test_the_least_advanced_of_two_decides(one: str, other: str) -> None:
-    assert starts([("list", since(one)), ("lines", since(other))]) == [(since(EARLY), ["list", "lines"])]
+    assert shared_starts([("list", since(one)), ("lines", since(other))]) == [(since(EARLY), ["list", "lines"])]
 
 
 @pytest.mark.parametrize(("one", "other"), [(0, 8), (8, 0), (2, 4)])
 def test_a_whole_reading_goes_on_where_all_of_its_streams_are(one: int, other: int) -> None:
-    found = starts([("list", under_way(one)), ("lines", under_way(other))])
+    found = shared_starts([("list", under_way(one)), ("lines", under_way(other))])
     assert found == [(under_way(min(one, other)), ["list", "lines"])]
 
 
@@ -46,7 +46,7 @@ def test_ranges_are_measured_by_their_days_and_an_open_end_is_the_longest() -> N
         whole=whole(0).with_done([Window(START, dt.date(2024, 6, 30)), Window(dt.date(2025, 1, 1), None)])
     )
     shorter = Checkpoint(whole=whole(0).with_done([Window(START, dt.date(2025, 1, 31))]))
-    assert starts([("list", closed), ("lines", shorter)]) == [(shorter, ["list", "lines"])]
+    assert shared_starts([("list", closed), ("lines", shorter)]) == [(shorter, ["list", "lines"])]
 
 
 @pytest.mark.parametrize(
@@ -65,13 +65,13 @@ def test_ranges_are_measured_by_their_days_and_an_open_end_is_the_longest() -> N
     ],
 )
 def test_streams_that_cannot_go_on_together_are_read_apart(one: Checkpoint | None, other: Checkpoint | None) -> None:
-    assert starts([("list", one), ("lines", other)]) == [(one, ["list"]), (other, ["lines"])]
+    assert shared_starts([("list", one), ("lines", other)]) == [(one, ["list"]), (other, ["lines"])]
 
 
 def test_order_is_kept() -> None:
-    found = starts([("a", None), ("b", since(LATE)), ("c", None), ("d", since(EARLY))])
+    found = shared_starts([("a", None), ("b", since(LATE)), ("c", None), ("d", since(EARLY))])
     assert found == [(None, ["a", "c"]), (since(EARLY), ["b", "d"])]
 
 
 def test_no_streams_need_no_reading() -> None:
-    assert starts([]) == []
+    assert shared_starts([]) == []

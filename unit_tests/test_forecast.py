@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from source_sage.api.businesses import Business
-from source_sage.plan import Planned, _requests, told
+from source_sage.forecast import Planned, _requests, told
 from source_sage.streams import every_stream
 
 LATER = "2026-11-23T10:00:00Z"
