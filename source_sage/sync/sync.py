@@ -21,7 +21,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import orjson
 from airbyte_cdk.models import (
@@ -43,7 +42,7 @@ from source_sage.api.businesses import Business
 from source_sage.api.transport import Transport
 from source_sage.clock import Clock
 from source_sage.config import SageConfig
-from source_sage.errors import ListRefused, OfTheRun, config_error, stopped, system_error
+from source_sage.errors import ListRefused, OfTheRun, stopped, system_error
 from source_sage.lists.asking import ASKED_PER_WORKER, Desk, Reader, Steps, ThreadPool, Threads
 from source_sage.lists.lines import lines_of
 from source_sage.lists.records import Records
@@ -51,7 +50,6 @@ from source_sage.lists.rows import Row, RowShaper
 from source_sage.lists.shared_start import starts
 from source_sage.lists.state import Checkpoint, StreamState
 from source_sage.lists.task import Batch, Task
-from source_sage.secrecy import visible
 from source_sage.streams import StreamFacts, every_stream
 from source_sage.sync.outcome import Admissions, sync_failure
 from source_sage.sync.progress import Progress
@@ -130,7 +128,7 @@ class Sync:
         clock: for the report's duration and record times.
         refused: what is known beforehand to be refused, by business id and list; it is not asked for.
         unreadable: businesses that cannot be read at all, and why; the others are read.
-        unknown: selected streams that the source does not have; they fail, the others are read.
+        unstartable: selected streams that cannot be begun with, and why; they fail, the others are read.
         threads: makes those who carry the requests out, given how many at the same time.
         stop: a wish that it should end.
     """
@@ -139,14 +137,14 @@ class Sync:
         self,
         config: SageConfig,
         businesses: Sequence[Business],
-        streams: Iterable[tuple[StreamFacts, Mapping[str, Any]]],
+        streams: Iterable[tuple[StreamFacts, StreamState]],
         transport: Transport,
         report: Report,
         clock: Clock,
         *,
         refused: Mapping[tuple[str, str], ListRefused],
         unreadable: Mapping[Business, AirbyteTracedException],
-        unknown: Sequence[str] = (),
+        unstartable: Mapping[str, AirbyteTracedException],
         threads: Callable[[int], Threads] = ThreadPool,
         stop: Stop | None = None,
     ) -> None:
@@ -159,17 +157,13 @@ class Sync:
         self._clock = clock
         self._refused = refused
         self._unreadable = unreadable
-        self._unknown = {name: _no_such_stream(name) for name in unknown}
+        self._unstartable = unstartable
         self._progress = Progress(report, clock)
         self._lock = threading.Lock()
         self._threads = threads
         self._handed_on: deque[tuple[Reading, Batch]] = deque()
         self._left_at = clock.monotonic()
-        host = str(urlsplit(config.endpoints.api).hostname)
-        self._runs = [
-            StreamRun(facts, StreamState(facts.name, {} if facts.fed_by_others else blob, host))
-            for facts, blob in streams
-        ]
+        self._runs = [StreamRun(facts, state) for facts, state in streams]
         self._run_of = {run.facts.name: run for run in self._runs}
         self._deleted_records = next((run for run in self._runs if run.facts.fed_by_others), None)
         self._readings = list(self._planned())
@@ -209,7 +203,7 @@ class Sync:
         """
         for run in self._runs:
             yield _status(run, AirbyteStreamStatus.STARTED)
-        for name, failure in self._unknown.items():
+        for name, failure in self._unstartable.items():
             stream = StreamDescriptor(name=name)
             logger.warning("%s", failure.message)
             yield status_message(stream, AirbyteStreamStatus.STARTED)
@@ -226,8 +220,8 @@ class Sync:
         finally:
             desk.close()
         failures = [(run.facts.name, failure) for run in self._runs for _, failure in run.failures]
-        failures += self._unknown.items()
-        streams = len(self._runs) + len(self._unknown)
+        failures += self._unstartable.items()
+        streams = len(self._runs) + len(self._unstartable)
         if outcome := sync_failure(streams, failures, read=self._admissions.anything_read):
             raise outcome
 
@@ -479,13 +473,6 @@ def blob_of(facts: StreamFacts, state: StreamState) -> Mapping[str, Any]:
 
 def _keeps_no_places(run: StreamRun) -> bool:
     return NO_CURSOR_STATE_KEY in run.blob
-
-
-def _no_such_stream(name: str) -> AirbyteTracedException:
-    return config_error(
-        f"The connection selects {visible(name)}, a stream that this source does not have now. Switch its group on "
-        "under Data replication options, or refresh the source's schema in the connection."
-    )
 
 
 def _state_key(run: StreamRun, list_name: str, business: Business) -> str:
