@@ -24,6 +24,7 @@ import pytest
 import requests
 
 from integration_tests import webdriver
+from integration_tests.commands import LONG
 from integration_tests.harness import run
 from integration_tests.ports import free_port
 from integration_tests.sandbox import Sandbox, faults
@@ -691,7 +692,7 @@ def test_the_command_opens_the_browser_that_the_system_names(own: Sandbox, port:
         env=environment(own, f"{sys.executable} {script} %s"),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LONG,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -726,7 +727,7 @@ def test_ctrl_c_stops_it(own: Sandbox, port: int, tmp_path: Path) -> None:
         if line.startswith("Waiting"):
             break
     process.send_signal(signal.SIGINT)
-    _, complaint = process.communicate(timeout=30)
+    _, complaint = process.communicate(timeout=LONG)
     assert process.returncode == 1
     assert complaint.strip() == "Stopped. Nothing was saved."
     assert list(tmp_path.iterdir()) == []

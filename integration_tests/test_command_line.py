@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from integration_tests import commands
 from integration_tests.harness import catalog_of
 from integration_tests.sandbox import Sandbox
 
@@ -17,10 +18,19 @@ SOURCE = Path(sys.executable).with_name("source-sage")
 
 
 def call(*arguments: str) -> tuple[int, list[dict[str, Any]]]:
-    """Run the console script; gives its exit code and messages."""
+    """Run one command; gives its exit code and messages."""
+    code, said, complaint = commands.call(*arguments)
+    assert complaint == b""
+    return code, [json.loads(line) for line in said.splitlines()]
+
+
+def script(*arguments: str) -> tuple[int, list[dict[str, Any]]]:
+    """The same by the console script itself."""
     command = [str(SOURCE), *arguments]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
-    assert done.stderr == ""
+    done = subprocess.run(  # noqa: S603
+        command, stdin=subprocess.DEVNULL, capture_output=True, timeout=commands.LONG, check=False
+    )
+    assert done.stderr == b""
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -35,7 +45,7 @@ def files(box: Sandbox, tmp_path: Path) -> Path:
 
 
 def test_spec_says_the_form() -> None:
-    code, messages = call("spec")
+    code, messages = script("spec")
     assert code == 0
     (spec,) = of(messages, "SPEC")
     assert spec["spec"]["connectionSpecification"]["required"] == ["client_id", "client_secret", "start_date"]
@@ -43,7 +53,7 @@ def test_spec_says_the_form() -> None:
 
 def test_check_discover_read_and_read_again(files: Path) -> None:
     config = str(files / "config.json")
-    code, messages = call("check", "--config", config)
+    code, messages = script("check", "--config", config)
     assert (code, of(messages, "CONNECTION_STATUS")[0]["connectionStatus"]["status"]) == (0, "SUCCEEDED")
 
     code, messages = call("discover", "--config", config)
@@ -63,7 +73,7 @@ def test_check_discover_read_and_read_again(files: Path) -> None:
     (files / "state.json").write_text(json.dumps(list(last.values())))
 
     state = str(files / "state.json")
-    code, messages = call("read", "--config", config, "--catalog", str(files / "catalog.json"), "--state", state)
+    code, messages = script("read", "--config", config, "--catalog", str(files / "catalog.json"), "--state", state)
     assert code == 0
     assert {one["record"]["stream"] for one in of(messages, "RECORD")} == {"countries"}
 

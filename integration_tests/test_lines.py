@@ -232,7 +232,7 @@ def test_a_list_that_fails_leaves_it_and_its_lines_incomplete_and_where_they_wer
     assert output.failure is not None
     assert [output.statuses(name)[-1] for name in names] == ["INCOMPLETE", "INCOMPLETE", "COMPLETE"]
     failed = [one["stream_descriptor"]["name"] for one in output.errors if one.get("stream_descriptor")]
-    assert failed == names[:2]
+    assert failed == names[:1], "one cause is told once"
     moved = {one["stream"]["stream_descriptor"]["name"] for one in output.state}
     assert moved == {"contacts"}
     assert first.place("sales_invoices") == first.place("sales_invoice_lines")

@@ -84,13 +84,16 @@ def test_state_that_cannot_be_read_is_a_clear_error_and_no_silent_full_read(
     text = json.dumps(DAMAGED[what]).replace('"b"', f'"{lead.id}"').replace("HOST", "127.0.0.1")
     stream = {"stream_descriptor": {"name": "contacts"}, "stream_state": json.loads(text)}
     output = run("read", pipeline.config, catalog=pipeline.catalog, state=[{"type": "STREAM", "stream": stream}])
-    (error,) = {(one["failure_type"], one["message"].strip()) for one in output.errors}
-    assert error[0] == "config_error"
-    assert "contacts" in error[1]
-    assert "Refresh or clear" in error[1]
+    first, last = output.errors
+    assert {first["failure_type"], last["failure_type"]} == {"config_error"}
+    assert first["message"].startswith("The saved state of stream contacts cannot be read")
+    assert "Refresh or clear" in first["message"]
+    assert last["message"].startswith("1 of 4 streams did not finish (contacts).")
+    assert output.statuses("contacts") == ["STARTED", "INCOMPLETE"]
     assert output.rows("contacts") == []
     assert not [one for one in box.requests if one.list == "contacts"]
     assert not [one for one in output.of("STATE") if "contacts" in str(one)]
+    assert all(output.rows(name) and output.statuses(name)[-1] == "COMPLETE" for name in DATED)
 
 
 def test_a_watermark_of_version_1_is_gone_on_from(box: Sandbox, lead: Company) -> None:

@@ -20,6 +20,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
+from integration_tests.commands import LONG, call
 from integration_tests.harness import Message, catalog_of, run
 from integration_tests.sandbox import Sandbox, faults
 from source_sage.sign_in import tokens as module
@@ -213,13 +214,10 @@ def test_nothing_that_the_command_says_with_debug_holds_a_secret(
     config.write_text(json.dumps(TROUBLES[trouble](case)))
     catalog = tmp_path / "catalog.json"
     catalog.write_text(json.dumps(catalog_of(streams.values(), LISTS)))
-    command = [str(SOURCE), "read", "--debug", "--config", str(config), "--catalog", str(catalog)]
-    done = subprocess.run(  # noqa: S603
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False, env=dict(os.environ)
-    )
-    assert "Debug logs enabled" in done.stdout
-    messages = [json.loads(line) for line in done.stdout.splitlines()]
-    search(f"{without_control(messages)}\n{done.stderr}", case.secrets)
+    _, said, complaint = call("read", "--debug", "--config", str(config), "--catalog", str(catalog))
+    assert b"Debug logs enabled" in said
+    messages = [json.loads(line) for line in said.splitlines()]
+    search(f"{without_control(messages)}\n{complaint.decode()}", case.secrets)
 
 
 def test_what_nobody_foresaw_is_told_without_secrets(tmp_path: Path) -> None:
@@ -234,7 +232,7 @@ def test_what_nobody_foresaw_is_told_without_secrets(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LONG,
         check=False,
     )
     assert (done.returncode, done.stderr) == (1, "")

@@ -9,11 +9,13 @@ import itertools
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer, Type
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from integration_tests.harness import catalog_of, discover
 from integration_tests.pipeline import SandboxClock, page_size
@@ -62,16 +64,19 @@ class OneThread:
         self._asked.clear()
 
 
-def read(box: Sandbox, names: list[str], takes: Asks) -> tuple[list[tuple[float, Any]], float, float]:
-    """One read; gives records and states, each with its moment, and when it began and ended."""
+def read(
+    box: Sandbox, names: list[str], takes: Asks, fails: str | None = None
+) -> tuple[list[tuple[float, Any]], float, float]:
+    """One read, which may fail with certain words; gives records and states with their moments, its begin and end."""
     clock, config = SandboxClock(box), box.config()
     catalog = ConfiguredAirbyteCatalogSerializer.load(catalog_of(discover(config), names))
     source = SourceSage(clock, lambda workers: OneThread(clock, takes))
     began = clock.monotonic()
     left = []
-    for message in source.read(logging.getLogger("airbyte"), config, catalog):
-        if message.type in (Type.RECORD, Type.STATE):
-            left.append((clock.monotonic(), message))
+    with pytest.raises(AirbyteTracedException, match=fails) if fails else nullcontext():
+        for message in source.read(logging.getLogger("airbyte"), config, catalog):
+            if message.type in (Type.RECORD, Type.STATE):
+                left.append((clock.monotonic(), message))
     return left, began, clock.monotonic()
 
 
@@ -113,7 +118,8 @@ def test_a_long_list_that_goes_on_changing_is_not_read_in_silence(box: Sandbox) 
 
     box.settings.change({"default_order": "updated:asc"})
     box.faults.add(faults.before_page(move), path="*/contacts", times=40)
-    left, began, ended = read(box, ["contacts"], lambda: 250.0)
+    left, began, ended = read(box, ["contacts"], lambda: 250.0, fails="went on changing")
+    assert ended - began > 10 * ALLOWED
     assert longest(left, began, ended) <= ALLOWED
 
 

@@ -16,14 +16,12 @@ from typing import Any, Final
 
 import pytest
 
+from integration_tests.commands import LONG, Command, call
 from integration_tests.harness import Message, catalog_of
 from integration_tests.sandbox import Sandbox, faults
 from source_sage import stdout
 
-SOURCE: Final = str(Path(sys.executable).with_name("source-sage"))
 TOKEN_PATH: Final = "/oauth/token"
-# Time-outs, for a machine that is busy with other things.
-LONG: Final = 120.0
 
 
 @pytest.fixture
@@ -44,16 +42,14 @@ def files(own: Sandbox, streams: dict[str, Message], tmp_path: Path) -> Path:
 def words(files: Path, command: str, *options: str) -> list[str]:
     config = ["--config", str(files / "sage-config.json")]
     catalog = ["--catalog", str(files / "catalog.json")] if command == "read" else []
-    return [SOURCE, command, *config, *catalog, *options]
+    return [command, *config, *catalog, *options]
 
 
-def started(files: Path, command: str, *options: str, stderr: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603
-        words(files, command, *options), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr
-    )
+def started(files: Path, command: str, *options: str, stderr: int | None = None) -> Command:
+    return Command(words(files, command, *options), stderr=stderr)
 
 
-def heard(process: subprocess.Popen[bytes]) -> Future[tuple[bytes, bytes]]:
+def heard(process: Command) -> Future[tuple[bytes, bytes]]:
     """Take all that it says from now on: who is not listened to renews nothing."""
     pool = ThreadPoolExecutor(1)
     said = pool.submit(process.communicate)
@@ -79,7 +75,7 @@ def newest(box: Sandbox) -> str:
 
 def test_killed_while_nobody_reads_it_has_lost_nothing() -> None:
     command = [sys.executable, "-m", "integration_tests.kill_around_refreshes", "--kills", "50", "--stalled"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600, check=False)  # noqa: S603
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LONG, check=False)  # noqa: S603
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("50 kills") and " 0 met the window" in done.stdout
 
@@ -109,11 +105,9 @@ def test_who_has_lost_its_reader_renews_nothing(own: Sandbox, files: Path) -> No
     before = newest(own)
     out, into = os.pipe()
     os.close(out)
-    done = subprocess.run(  # noqa: S603
-        words(files, "check"), stdin=subprocess.DEVNULL, stdout=into, stderr=subprocess.PIPE, timeout=LONG, check=False
-    )
+    code, _, _ = call(*words(files, "check"), stdout=into)
     os.close(into)
-    assert done.returncode != 0
+    assert code != 0
     assert newest(own) == before
 
 
@@ -133,13 +127,14 @@ def test_a_signal_ends_a_read_though_a_request_hangs_and_its_last_checkpoint_has
 ) -> None:
     came = calling(own, "*/products", faults.hang(LONG))
     process = started(files, "read")
-    assert process.stdout is not None and process.stderr is not None
     said = b""
-    while b'"COMPLETE"' not in said:  # contacts are read
-        said += process.stdout.readline()
-    assert came.wait(LONG)
+    for line in process.stdout:
+        said += line
+        if b'"COMPLETE"' in line:  # contacts are read
+            break
+    assert came.wait(LONG), said
     process.send_signal(number)
-    rest, told = process.communicate(timeout=LONG / 2)
+    rest, told = process.communicate(LONG / 2)
     assert (process.returncode, told) == (128 + number, b"")
     found = messages(said + rest)
     states = [one["state"]["stream"]["stream_descriptor"]["name"] for one in found if one["type"] == "STATE"]
@@ -177,8 +172,9 @@ def test_a_signal_in_a_renewal_waits_until_its_message_has_left(own: Sandbox, fi
 def test_check_with_save_config_works_again_and_again(own: Sandbox, files: Path) -> None:
     for _ in range(2):
         own.clock.advance(400)
-        done = subprocess.run(words(files, "check", "--save-config"), capture_output=True, timeout=LONG, check=True)  # noqa: S603
-        (status,) = [one for one in messages(done.stdout) if one["type"] == "CONNECTION_STATUS"]
+        code, said, _ = call(*words(files, "check", "--save-config"))
+        assert code == 0
+        (status,) = [one for one in messages(said) if one["type"] == "CONNECTION_STATUS"]
         assert status["connectionStatus"]["status"] == "SUCCEEDED"
         assert kept(files)["refresh_token"] == newest(own)
 
@@ -196,17 +192,17 @@ def test_two_at_once_on_one_file_both_work(own: Sandbox, files: Path) -> None:
 
 def test_killed_at_any_moment_the_file_starts_the_next_run() -> None:
     command = [sys.executable, "-m", "integration_tests.kill_around_refreshes", "--kills", "10", "--save-config"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600, check=False)  # noqa: S603
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LONG, check=False)  # noqa: S603
     assert (done.returncode, done.stderr) == (0, "")
     assert "0 failed otherwise" in done.stdout
 
 
-def on_a_terminal(call: Callable[[int], subprocess.Popen[bytes]]) -> tuple[bytes, str]:
+def on_a_terminal(start: Callable[[int], Command]) -> tuple[bytes, str]:
     """What a command says on stdout and on a terminal."""
     ours, its = pty.openpty()
-    process = call(its)
+    process = start(its)
     os.close(its)
-    said, _ = process.communicate(timeout=LONG)
+    said, _ = process.communicate()
     told = b""
     try:
         while piece := os.read(ours, 4096):
@@ -233,5 +229,5 @@ def test_nobody_is_told_where_it_is_not_so(own: Sandbox, files: Path, options: l
 
 
 def test_the_option_goes_with_what_renews_alone(files: Path) -> None:
-    done = subprocess.run(words(files, "discover", "--save-config"), capture_output=True, timeout=LONG, check=False)  # noqa: S603
-    assert done.returncode == 2 and b"--save-config goes with check and read" in done.stderr
+    code, _, told = call(*words(files, "discover", "--save-config"))
+    assert code == 2 and b"--save-config goes with check and read" in told

@@ -13,6 +13,7 @@ from typing import Final
 
 import pytest
 
+from integration_tests.commands import LONG
 from integration_tests.harness import Message, catalog_of
 from integration_tests.sandbox import Sandbox
 from integration_tests.stranger import Stranger
@@ -73,7 +74,7 @@ def own() -> Iterator[Sandbox]:
 def test_a_command_writes_no_file(own: Sandbox, streams: dict[str, Message], tmp_path: Path, command: str) -> None:
     call = Call(tmp_path, own, streams, command)
     process = call.start()
-    _, complaint = process.communicate(timeout=60)
+    _, complaint = process.communicate(timeout=LONG)
     assert (process.returncode, complaint) == (0, "")
     assert call.written() == set()
     assert call.left_behind() == []
@@ -87,14 +88,14 @@ def test_a_command_that_is_killed_leaves_no_file(
 
     def silent(_: bytes) -> Iterator[bytes]:
         asked.set()
-        over.wait(60)
+        over.wait(LONG)
         yield from ()
 
     with Stranger(silent) as sage:
         call = Call(tmp_path, own, streams, command, api_endpoint=sage.address)
         with call.start() as process:
             try:
-                assert asked.wait(60), "it is in the middle of its work"
+                assert asked.wait(LONG), "it is in the middle of its work"
                 assert call.left_behind() == []
             finally:
                 process.kill()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import requests
 
+from integration_tests.commands import LONG
 from integration_tests.harness import Destination, Message, Output, catalog_of, run
 from integration_tests.pipeline import SandboxClock
 from integration_tests.sandbox import Sandbox, faults
@@ -432,6 +433,6 @@ def test_a_sign_in_that_was_unused_for_three_weeks_is_warned_of(own: Sandbox, so
 
 def test_killed_around_its_renewals_it_starts_anew_with_what_it_emitted() -> None:
     command = [sys.executable, "-m", "integration_tests.kill_around_refreshes", "--kills", "10", "--seed", "2"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LONG, check=False)  # noqa: S603
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("10 kills") and "0 failed otherwise" in done.stdout

@@ -45,6 +45,7 @@ from source_sage.given import catalog_of, config_of, state_of
 from source_sage.lists.asking import ThreadPool, Threads
 from source_sage.lists.records import Records
 from source_sage.lists.state import StreamState
+from source_sage.secrecy import visible
 from source_sage.sign_in.config_file import ConfigFile
 from source_sage.sign_in.tokens import SageTokens
 from source_sage.streams import StreamFacts, every_stream, manifest, streams_of
@@ -175,12 +176,13 @@ class SourceSage(Source):
         if not selects:
             log.warning("The catalog selects no streams, so nothing is read. Select those that you want.")
         wanted = [name for name in selects if name in known]
-        selected = [(known[name], states.get_stream_state(name, None)) for name in wanted]
+        selected, unstartable = _states(checked, [known[name] for name in wanted], states)
+        unstartable |= {name: _no_such_stream(name) for name in selects if name not in known}
         tokens, transport = self._connection(config, checked, reading=True)
         report = report or Report()
-        lists = [name for stream in wanted for name in known[stream].lists]
+        lists = [name for facts, _ in selected for name in facts.lists]
         find = functools.partial(_businesses, checked, transport, report, with_their_details=bool(lists))
-        readable, unreadable = yield from self._meanwhile(find, selected, checked)
+        readable, unreadable = yield from self._meanwhile(find, selected)
         refused = {
             (business.id, name): RefusedBeforehand(refusal.reason, refusal.remedy)
             for business in readable
@@ -195,7 +197,7 @@ class SourceSage(Source):
             self._clock,
             refused=refused,
             unreadable=unreadable,
-            unknown=[name for name in selects if name not in known],
+            unstartable=unstartable,
             threads=self._threads,
             stop=self._stop,
         )
@@ -240,8 +242,7 @@ class SourceSage(Source):
     def _meanwhile(
         self,
         work: Callable[[], T],
-        selected: Sequence[tuple[StreamFacts, Mapping[str, Any]]],
-        config: SageConfig,
+        selected: Sequence[tuple[StreamFacts, StreamState]],
     ) -> Generator[AirbyteMessage, None, T]:
         """Have something done before the reading; neither silence nor a wish to stop has to wait for its end.
 
@@ -260,7 +261,7 @@ class SourceSage(Source):
                     raise stopped()
                 if selected and self._clock.monotonic() - said >= LONGEST_SILENCE_SECONDS:
                     said = self._clock.monotonic()
-                    run = StreamRun.of(*selected[0], config.endpoints.api)
+                    run = StreamRun(*selected[0])
                     yield state_message(run.facts.name, run.blob, 0)
             return done.result()
         finally:
@@ -286,6 +287,28 @@ def _understood(config: Mapping[str, Any]) -> SageConfig:
     for told in SageConfig.misspelt_in(config, only_missing=False).values():
         log.warning("%s It is ignored.", told)
     return checked
+
+
+def _states(
+    config: SageConfig, streams: Sequence[StreamFacts], saved: ConnectorStateManager
+) -> tuple[list[tuple[StreamFacts, StreamState]], dict[str, AirbyteTracedException]]:
+    """The streams with how far each is; and by name, with the reason, those whose saved state is no use."""
+    host = str(urlsplit(config.endpoints.api).hostname)
+    found, failed = [], {}
+    for facts in streams:
+        blob = {} if facts.fed_by_others else saved.get_stream_state(facts.name, None)
+        try:
+            found.append((facts, StreamState(facts.name, blob, host)))
+        except AirbyteTracedException as failure:
+            failed[facts.name] = failure
+    return found, failed
+
+
+def _no_such_stream(name: str) -> AirbyteTracedException:
+    return config_error(
+        f"The connection selects {visible(name)}, a stream that this source does not have now. Switch its group on "
+        "under Data replication options, or refresh the source's schema in the connection."
+    )
 
 
 def _businesses(

@@ -22,7 +22,7 @@ from source_sage.config import ALL_DATES, SageConfig
 from source_sage.errors import OfTheRun, config_error, transient_error
 from source_sage.lists.asking import Ask, Reader, Steps
 from source_sage.lists.records import Records
-from source_sage.lists.state import Checkpoint, Whole
+from source_sage.lists.state import Checkpoint, StreamState, Whole
 from source_sage.lists.task import Batch, Task
 from source_sage.sign_in import tokens
 from source_sage.streams import PACKAGE, every_stream
@@ -118,12 +118,13 @@ def run(
     sync = loop.Sync(
         SageConfig.parse(a_form()),
         [Business(f"{number:032x}", f"b{number}") for number in range(businesses)],
-        [(known[name], {}) for name in LISTS],
+        [(known[name], StreamState(name, {}, "host")) for name in LISTS],
         cast(Transport, None),
         Report(),
         clock,
         refused={},
         unreadable={},
+        unstartable={},
         threads=lambda _: Answering(clock, seconds),
         stop=stop,
     )

@@ -14,7 +14,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from airbyte_cdk.models import AirbyteMessage
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
@@ -27,6 +27,7 @@ from source_sage.errors import ListRefused
 from source_sage.lists.asking import ASKED_PER_WORKER, Desk, Reader, Steps, ThreadPool, Threads
 from source_sage.lists.records import Records
 from source_sage.lists.rows import RowShaper
+from source_sage.lists.state import StreamState
 from source_sage.lists.task import Batch, Task
 from source_sage.streams import StreamFacts
 from source_sage.sync.messages import Messages
@@ -61,7 +62,7 @@ class Sync:
         clock: for the report's duration and record times.
         refused: what is known beforehand to be refused, by business id and list; it is not asked for.
         unreadable: businesses that cannot be read at all, and why; the others are read.
-        unknown: selected streams that the source does not have; they fail, the others are read.
+        unstartable: selected streams that cannot be begun with, and why; they fail, the others are read.
         threads: makes those who carry the requests out, given how many at the same time.
         stop: a wish that it should end.
     """
@@ -70,14 +71,14 @@ class Sync:
         self,
         config: SageConfig,
         businesses: Sequence[Business],
-        streams: Iterable[tuple[StreamFacts, Mapping[str, Any]]],
+        streams: Iterable[tuple[StreamFacts, StreamState]],
         transport: Transport,
         report: Report,
         clock: Clock,
         *,
         refused: Mapping[tuple[str, str], ListRefused],
         unreadable: Mapping[Business, AirbyteTracedException],
-        unknown: Sequence[str] = (),
+        unstartable: Mapping[str, AirbyteTracedException],
         threads: Callable[[int], Threads] = ThreadPool,
         stop: Stop | None = None,
     ) -> None:
@@ -87,10 +88,10 @@ class Sync:
         self._clock = clock
         self._refused = refused
         self._unreadable = unreadable
-        self._unknown = unknown
+        self._unstartable = unstartable
         self._threads = threads
         self._stop = stop or Stop()
-        plan = Plan(businesses, (StreamRun.of(facts, saved, config.endpoints.api) for facts, saved in streams))
+        plan = Plan(businesses, (StreamRun(facts, state) for facts, state in streams))
         self._readings = plan.readings
         self._messages = Messages(plan, report, clock)
         self._progress = Progress(report, clock)
@@ -109,7 +110,7 @@ class Sync:
         Raises:
             AirbyteTracedException: a stream or a business failed; its type tells the platform whether to retry.
         """
-        yield from self._messages.begin(self._unknown, self._unreadable)
+        yield from self._messages.begin(self._unstartable, self._unreadable)
         desk = Desk(self._config.num_workers, self._threads(self._config.num_workers))
         try:
             yield from self._read(desk)

@@ -25,12 +25,11 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_sage.api.businesses import Business
 from source_sage.clock import Clock
-from source_sage.errors import ListRefused, OfTheRun, config_error, stopped, system_error
+from source_sage.errors import ListRefused, OfTheRun, stopped, system_error
 from source_sage.lists.lines import lines_of
 from source_sage.lists.records import Records
 from source_sage.lists.rows import Row
 from source_sage.lists.task import Batch
-from source_sage.secrecy import visible
 from source_sage.sync.outcome import Admissions, sync_failure
 from source_sage.sync.plan import Plan, PlannedReading, StreamRun
 from source_sage.sync.report import Report
@@ -66,17 +65,17 @@ class Messages:
         self._latest = clock.now()
         self._left_at = clock.monotonic()
         self._told: set[str] = set()
-        self._unknown: dict[str, AirbyteTracedException] = {}
+        self._unstartable: Mapping[str, AirbyteTracedException] = {}
         self._admissions = Admissions((reading.facts.name, reading.business) for reading in plan.readings)
 
     def begin(
-        self, unknown: Iterable[str], unreadable: Mapping[Business, AirbyteTracedException]
+        self, unstartable: Mapping[str, AirbyteTracedException], unreadable: Mapping[Business, AirbyteTracedException]
     ) -> Iterator[AirbyteMessage]:
-        """The first words, and all there is to say of streams that do not exist and of businesses that fail whole."""
+        """The first words, and all there is to say of streams that cannot begin and of businesses that fail whole."""
         for run in self._runs:
             yield _status(run, AirbyteStreamStatus.STARTED)
-        for name in unknown:
-            failure = self._unknown[name] = _no_such_stream(name)
+        self._unstartable = unstartable
+        for name, failure in unstartable.items():
             stream = StreamDescriptor(name=name)
             logger.warning("%s", failure.message)
             yield status_message(stream, AirbyteStreamStatus.STARTED)
@@ -209,8 +208,8 @@ class Messages:
     def failure(self) -> AirbyteTracedException | None:
         """How the sync fails as a whole; None if nothing failed."""
         failures = [(run.facts.name, failure) for run in self._runs for _, failure in run.failures]
-        failures += self._unknown.items()
-        return sync_failure(len(self._runs) + len(self._unknown), failures, read=self._admissions.anything_read)
+        failures += self._unstartable.items()
+        return sync_failure(len(self._runs) + len(self._unstartable), failures, read=self._admissions.anything_read)
 
     def _completed(self) -> Iterator[AirbyteMessage]:
         """The last words of each stream that is read in all businesses, and of which it is sure how it ended."""
@@ -289,13 +288,6 @@ def _deleted(stream: str, tombstones: Iterable[Row]) -> list[Row]:
         {"business_id": row["business_id"], "stream": stream, "id": row["id"], "deleted_at": row["deleted_at"]}
         for row in tombstones
     ]
-
-
-def _no_such_stream(name: str) -> AirbyteTracedException:
-    return config_error(
-        f"The connection selects {visible(name)}, a stream that this source does not have now. Switch its group on "
-        "under Data replication options, or refresh the source's schema in the connection."
-    )
 
 
 def _status(run: StreamRun, status: AirbyteStreamStatus) -> AirbyteMessage:

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
@@ -43,11 +42,6 @@ class StreamRun:
     readings: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
     failures: list[tuple[Business, AirbyteTracedException]] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, facts: StreamFacts, saved: Mapping[str, Any], api: str) -> StreamRun:
-        """A stream at the beginning of a sync: its saved state, and the address of the API it must be of."""
-        return cls(facts, StreamState(facts.name, {} if facts.fed_by_others else saved, str(urlsplit(api).hostname)))
 
     @property
     def keeps_checkpoints(self) -> bool:
