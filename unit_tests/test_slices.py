@@ -486,7 +486,7 @@ def envelope(number: int, total: int, *keys: str) -> Envelope:
 
 
 def test_a_row_that_was_kept_back_and_left_later_is_seen_once_and_hides_none_that_was_missed() -> None:
-    """Dated outside first, then moved inside and to the end of the list: d came to the page that was answered before."""
+    """Dated outside, then moved inside and to the end of the list: d came to a page that was answered before."""
     slice_ = Slice({}, ALL_DATES, ALL_DATES, PAGE)
     for number, keys, leaving in ((1, ("a", "b", "x"), ("a", "b")), (2, ("e", "f", "x"), ("e", "f", "x"))):
         slice_.pages.wanted()
