@@ -278,6 +278,16 @@ def test_it_is_known_to_be_of_several_and_whether_they_agree() -> None:
     assert read_in_parts([30], 30) == Envelope(30, hash((1,)), 1, 30, False)
 
 
+def test_it_is_known_by_the_answer_behind_the_end_that_a_row_has_gone() -> None:
+    sizes = PageSizes(4, 2, SmallerPages(rows=2, full=3, wait=16))
+    page: Parts[None] = Parts(Part(2, 4), sizes)
+    assert page.next() == Part(3, 2)
+    page.worked(Part(3, 2), Envelope(2, 1, 3, 7, True), None)
+    assert page.next() == Part(4, 2)
+    page.worked(Part(4, 2), Envelope(2, 1, 3, 6, False), None)
+    assert page.joined()[0].is_torn
+
+
 def test_a_slice_of_one_page_in_several_answers_is_not_proven_by_itself() -> None:
     def taken(envelope: Envelope) -> Slice:
         slice_ = Slice({}, ALL_DATES, ALL_DATES, LARGEST)

@@ -290,6 +290,20 @@ def test_a_page_that_is_empty_another_or_the_same_again_is_the_end(page: dict[st
     assert pages.finished and pages.wanted() is None and pages.answered == 1
 
 
+@pytest.mark.parametrize(("end", "lied", "torn"), [(7, True, []), (6, False, [2]), (None, True, [])])
+def test_a_page_that_came_short_is_no_lie_if_the_end_tells_of_fewer_rows(
+    end: int | None, lied: bool, torn: list[int]
+) -> None:
+    """A row went between two answers of a page that came in parts."""
+    pages = Pages(4)
+    for number, count, shown, total in ((1, 4, 1, 7), (2, 2, 2, 7), (3, 0, 2, end)):
+        assert pages.wanted() == number
+        pages.take(number, Envelope(count, number, shown, total, number == 1))
+    assert pages.finished
+    assert pages.lied == lied
+    assert pages.torn == torn
+
+
 def test_one_page_is_asked_for_before_it_is_known_how_many_there_are() -> None:
     pages = Pages(10)
     assert pages.wanted() == 1 and pages.wanted() is None

@@ -476,3 +476,25 @@ def test_a_row_that_was_told_as_deleted_before_is_not_unclear_again() -> None:
         touched = Touched()
         told = touched.note_deleted([("a", None)], told)
         assert slice_.unclear(touched, []) == unclear
+
+
+def envelope(number: int, total: int, *keys: str) -> Envelope:
+    """The envelope of one page."""
+    items = [{"id": key} for key in keys]
+    more = "/more" if number * PAGE < total else None
+    return Envelope.of({"$items": items, "$page": number, "$total": total, "$next": more})
+
+
+def test_a_row_that_was_kept_back_and_left_later_is_seen_once_and_hides_none_that_was_missed() -> None:
+    """Dated outside, then moved inside and to the end of the list: d came to a page that was answered before."""
+    slice_ = Slice({}, ALL_DATES, ALL_DATES, PAGE)
+    for number, keys, leaving in ((1, ("a", "b", "x"), ("a", "b")), (2, ("e", "f", "x"), ("e", "f", "x"))):
+        slice_.pages.wanted()
+        slice_.see({hash_of(key) for key in keys}, {hash_of(key) for key in leaving}, ())
+        slice_.take(number, envelope(number, 6, *keys), keys)
+    assert slice_.pages.finished
+    assert slice_.seen == 5
+    assert not slice_.stood_still
+    touched = Touched()
+    touched.note([Change("x", "now", FIRST_DAY)])
+    assert slice_.missed(6, touched, []) == 1

@@ -161,6 +161,11 @@ class Sandbox:
         with self._state.lock:
             self.requests.clear()
 
+    def answer_at(self, root: str) -> Starlette:
+        """The application, to be called in this process, of a sandbox that listens nowhere; `root` is its address."""
+        self._state.root = root
+        return application(self._state)
+
     def start(self) -> Self:
         """Listen on a free port of this machine, in a thread."""
         listener = socket.create_server(("127.0.0.1", self._port))

@@ -63,7 +63,7 @@ class Pages:
         told, lied: `$total` was in every answer; it was wrong in one.
         totals: the `$total` that came with each page, from the first on; `UNKNOWN` for pages that are not there.
         short: pages that held fewer rows than their own `$total` says.
-        torn: pages that came in several answers of different `$total`.
+        torn: pages that came in several answers of different `$total`, or came short before the end told another one.
     """
 
     def __init__(self, size: int) -> None:
@@ -109,7 +109,10 @@ class Pages:
         due = self._due(number, page.total)
         if self._is_past_the_end(number, page, due):
             self._ended = True
-            self.lied = self.lied or bool(due) or number - 1 in self.short
+            if number - 1 in self.short and page.total not in (None, self.totals[number - 2]):
+                self.torn.append(number - 1)  # a row went while the list was read, and that is no wrong total
+            else:
+                self.lied = self.lied or bool(due) or number - 1 in self.short
             return False
         self.answered += page.answers
         if page.is_torn:

@@ -92,7 +92,8 @@ class Parts(Generic[T]):
         number = None if last.number is None else self._whole.number if there else 0
         signature = hash(tuple(one.signature for one in envelopes))
         rows = sum(one.count for one in envelopes)
-        is_torn = len({one.total for one in envelopes}) > 1
+        # The answer behind the end too: it tells that a row has gone.
+        is_torn = len({self._came[one][0].total for one in parts}) > 1
         joined = Envelope(rows, signature, number, last.total, last.has_next, len(parts), is_torn)
         return joined, [self._came[one][1] for one in there or parts[:1]]
 

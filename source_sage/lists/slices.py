@@ -161,7 +161,8 @@ class Slice:
         self.before = Touched()
         self.on_page: Callable[[Any], None] | None = None
         self.leaves = True
-        self.emitted, self._others = Keys(), Keys()
+        # Others were kept back, or had left by another slice; some of them leave later.
+        self.emitted, self._others, self._both = Keys(), Keys(), Keys()
         self._nameless = 0
         self.first_total: int | None = None
         self._last_total: int | None = None
@@ -193,7 +194,7 @@ class Slice:
     def settle(self) -> Keys:
         """Keep of what was seen how many rows it was; gives the keys of those that have left."""
         self._settled = self.seen
-        emitted, self.emitted, self._others = self.emitted, Keys(), Keys()
+        emitted, self.emitted, self._others, self._both = self.emitted, Keys(), Keys(), Keys()
         return emitted
 
     def see(self, hashes: Collection[int], to_emit: Collection[int], elsewhere: Collection[int]) -> None:
@@ -204,7 +205,9 @@ class Slice:
             to_emit: those of the rows that would leave.
             elsewhere: those of them that have left by another slice.
         """
-        self.emitted.add(set(to_emit).difference(elsewhere, self.emitted.held(to_emit)))
+        emitted = set(to_emit).difference(elsewhere, self.emitted.held(to_emit))
+        self._both.add(self._others.held(emitted))
+        self.emitted.add(emitted)
         self._others.add(set(hashes) - self._held(hashes))
 
     def take(self, number: int, page: Envelope, keys: Sequence[str | None]) -> None:
@@ -224,7 +227,7 @@ class Slice:
         """How many rows were seen."""
         if self._settled is not None:
             return self._settled
-        return len(self.emitted) + len(self._others) + self._nameless
+        return len(self.emitted) + len(self._others) - len(self._both) + self._nameless
 
     @property
     def excess(self) -> int:
@@ -322,7 +325,7 @@ class Slice:
         return self.emitted.held(hashes) | self._others.held(hashes)
 
     def _seen_of(self, keys: Keys) -> int:
-        return self.emitted.common(keys) + self._others.common(keys)
+        return self.emitted.common(keys) + self._others.common(keys) - self._both.common(keys)
 
     def doubtful(self) -> Iterator[int]:
         """The pages to look at first: those that came short, and those in or beside which the total changed."""
