@@ -1,4 +1,4 @@
-"""`source-sage-authorize` against the sandbox's consent page: by requests, as a process, and in a real browser."""
+"""`source-sage authorize` against the sandbox's consent page: by requests, as a process, and in a real browser."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from integration_tests import webdriver
 from integration_tests.harness import run
 from integration_tests.ports import free_port
 from integration_tests.sandbox import Sandbox, faults
-from source_sage.authorize import Person, main
 from source_sage.clock import parse_utc
+from source_sage.commands.authorize import Person, main
 from source_sage.config import ALLOWED_HOSTS
 from source_sage.sign_in import redirect
 from source_sage.sign_in.consent import redirect_uri
 from source_sage.sign_in.redirect import LOOPBACK
 
-COMMAND = Path(sys.executable).with_name("source-sage-authorize")
+COMMAND = Path(sys.executable).with_name("source-sage")
 CHECKED_START = "2024-02-29"
 
 
@@ -621,7 +621,7 @@ def environment(box: Sandbox, browser: str) -> dict[str, str]:
 
 def arguments(box: Sandbox, port: int, output: Path) -> list[str]:
     options = ["--api-endpoint", box.root, "--port", str(port), "--output", str(output), "--start-date", CHECKED_START]
-    return [str(COMMAND), *options]
+    return [str(COMMAND), "authorize", *options]
 
 
 def test_the_command_opens_the_browser_that_the_system_names(own: Sandbox, port: int, tmp_path: Path) -> None:

@@ -68,6 +68,17 @@ def test_check_discover_read_and_read_again(files: Path) -> None:
     assert {one["record"]["stream"] for one in of(messages, "RECORD")} == {"countries"}
 
 
+def test_read_takes_what_catalog_writes(files: Path) -> None:
+    config = str(files / "config.json")
+    command = [str(SOURCE), "catalog", "--config", config, "--streams", "sales_invoices,sales_invoice_lines,countries"]
+    written = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)  # noqa: S603
+    (files / "catalog.json").write_text(written.stdout)
+    code, messages = call("read", "--config", config, "--catalog", str(files / "catalog.json"))
+    assert code == 0
+    read = {one["record"]["stream"] for one in of(messages, "RECORD")}
+    assert read == {"countries", "sales_invoice_lines", "sales_invoices"}
+
+
 def test_a_failing_check_exits_with_zero(files: Path, box: Sandbox) -> None:
     path = files / "wrong.json"
     path.write_text(json.dumps(box.config(start_date="yesterday")))

@@ -2,8 +2,8 @@
 
     python scripts/make_docs.py
 
-`docs/sage.md` is written by hand, but for what stands between its markers. `docs/erd.dbml` and `docs/erd.md` are
-written whole. The same package gives the same bytes; unit_tests/test_docs.py compares them.
+`docs/sage.md` is written by hand, but for what stands between its markers. `docs/erd.dbml`, `docs/erd.md` and
+`docs/views.sql` are written whole. The same package gives the same bytes; unit_tests/test_docs.py compares them.
 """
 
 from __future__ import annotations
@@ -19,11 +19,27 @@ from airbyte_cdk.utils.yaml_loader import safe_load_yaml
 
 from source_sage.config import SageConfig
 from source_sage.streams import PACKAGE, StreamFacts, every_stream, streams_of
+from source_sage.views import NOT_POSTED, script
 
 DOCS: Final = Path(__file__).parent.parent / "docs"
 TOGGLES: Final = ("replicate_financial_data", "replicate_inventory_data", "replicate_customer_data")
 BEGIN, END = "<!-- made by make docs -->", "<!-- end of what make docs makes -->"
 HEAD: Final = "Made by `make docs` from the manifest and the schemas; do not edit."
+VIEWS_HEAD: Final = f"""\
+-- {HEAD}
+--
+-- A view for each table, of the same name, in the schema sage_views: ask these, and no sum counts too much. Plain SQL
+-- that runs alike in DuckDB and PostgreSQL, as often as you like. `source-sage sync` makes them by itself. The tables
+-- are taken from the schema sage: if yours has another name, replace `sage.`; leave out what you do not read.
+--
+--   * Rows that are deleted are not there.
+--   * Of lines, prices and allocations only those that their document has now: an edit sends all of them again, and the
+--     earlier ones stay in the table. A line counts if no row of the same document is newer by (updated_at, read_at).
+--   * Invoices, credit notes and quick entries, and their lines, are there if they are posted: {", ".join(NOT_POSTED)}
+--     are not, since they are no entries in the books (a draft or pro forma invoice is none yet, a voided one none any
+--     more). UNPAID, PART_PAID, PAID, DISPUTED and DECLINED are. Quotes and estimates are there in every status.
+--   * A reference such as contact, in the table an object {{id, displayed_as}}, is two columns: contact and contact_id.
+"""
 
 # References whose field is not named after the stream they point at; None where no stream has what they point at,
 # or where it depends on the row which one has.
@@ -166,7 +182,8 @@ def documents() -> dict[Path, str]:
     user_docs = DOCS / "sage.md"
     by_hand = user_docs.read_text(encoding="utf-8")
     made = re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n{stream_tables()}\n{END}", by_hand, count=1, flags=re.DOTALL)
-    return {user_docs: made, DOCS / "erd.dbml": dbml(), DOCS / "erd.md": pictures()}
+    views = f"{VIEWS_HEAD}\n{script(every_stream().values())}"
+    return {user_docs: made, DOCS / "erd.dbml": dbml(), DOCS / "erd.md": pictures(), DOCS / "views.sql": views}
 
 
 # The tables of streams
@@ -317,8 +334,9 @@ def pictures() -> str:
         "# How the streams are related\n",
         f"<!-- {HEAD} -->\n",
         "`business_id` is part of every key and every join, and is left out below. A reference such as `contact` is an "
-        "object `{id, displayed_as}`: join on `contact ->> 'id' = contacts.id` and on `business_id`. The pictures show "
-        "the heart of the books; [erd.dbml](erd.dbml) has every stream with every field, for dbdiagram and its kin.\n",
+        "object `{id, displayed_as}`: join on `(contact ->> 'id') = contacts.id` and on `business_id`. The pictures "
+        "show the heart of the books; [erd.dbml](erd.dbml) has every stream with every field, for dbdiagram and "
+        "its kin.\n",
     ]
     for picture in PICTURES:
         parts.append(f"## {picture.title}\n\n```mermaid\n{mermaid(picture)}\n```\n")

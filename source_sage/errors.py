@@ -13,7 +13,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 SIGN_IN_AGAIN = (
     "Sign in to Sage again: press the sign-in button of this source in Airbyte, or run "
-    "`source-sage-authorize`, and save the new tokens."
+    "`source-sage authorize`, and save the new tokens."
 )
 
 # What can become of a request that has no answer; `check` explains each.

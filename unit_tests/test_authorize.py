@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_sage.api.businesses import Business
-from source_sage.authorize import picked
+from source_sage.commands.authorize import picked
 from source_sage.config import ALLOWED_HOSTS, SAGE_API, Endpoints
 from source_sage.sign_in.consent import NotTheAnswer, SignIn, code_in, code_in_pasted, consent_address, redirect_uri
 from source_sage.sign_in.redirect import page

@@ -18,7 +18,7 @@ from source_sage.config import SageConfig
 from source_sage.lists import paging
 from source_sage.sign_in import tokens
 from source_sage.streams import streams_of
-from source_sage.sync import sync
+from source_sage.sync.sync import sync
 from unit_tests.form import a_form
 
 ROOT: Final = Path(__file__).parents[1]

@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from scripts import make_venv
-from source_sage.authorize import DEFAULT_OUTPUT
+from source_sage.commands.authorize import DEFAULT_OUTPUT
 
 ROOT: Final = Path(__file__).parents[1]
 PAGES: Final = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "source_sage/manifest.yaml"]

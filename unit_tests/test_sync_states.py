@@ -25,9 +25,9 @@ from source_sage.lists.state import Checkpoint, Whole
 from source_sage.lists.task import Batch, Task
 from source_sage.sign_in import tokens
 from source_sage.streams import PACKAGE, every_stream
-from source_sage.sync import sync as module
 from source_sage.sync.report import Report
 from source_sage.sync.stopping import Stop
+from source_sage.sync.sync import sync as module
 from unit_tests.form import a_form
 
 LISTS = ("contacts", "products", "sales_invoices")

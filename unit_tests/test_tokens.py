@@ -563,7 +563,7 @@ def test_a_dead_grant_is_told_with_the_way_out(clock: HeldClock, sage: mocking.M
     sage.post(ADDRESS, [refused()])
     failure = failure_of(make(clock, a_config(-7200)).get_access_token)
     assert failure.failure_type is FailureType.config_error
-    assert SIGN_IN in str(failure) and "source-sage-authorize" in str(failure)
+    assert SIGN_IN in str(failure) and "source-sage authorize" in str(failure)
 
 
 @pytest.mark.parametrize("config", [a_config(-3500), a_config(29)])

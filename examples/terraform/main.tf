@@ -42,7 +42,7 @@ variable "access_token" {
 variable "refresh_token" {
   type        = string
   sensitive   = true
-  description = "From source-sage-authorize. It works once: Airbyte replaces it at the first renewal"
+  description = "From source-sage authorize. It works once: Airbyte replaces it at the first renewal"
 }
 
 locals {

@@ -208,7 +208,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     server: _Server
     timeout = SLOW_BROWSER_SECONDS
-    server_version = "source-sage-authorize"
+    server_version = "source-sage"
     sys_version = ""
 
     def do_GET(self) -> None:
@@ -259,5 +259,5 @@ def page(heading: str, text: str) -> str:
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{escape(heading)} - source-sage</title><style>{_STYLE}</style></head>"
         f"<body><main><h1>{escape(heading)}</h1><p>{escape(text)}</p>"
-        "<footer>Shown by source-sage-authorize on your own computer.</footer></main></body></html>"
+        "<footer>Shown by source-sage authorize on your own computer.</footer></main></body></html>"
     )

@@ -1,4 +1,4 @@
-"""The console script `source-sage-authorize`: a person signs in to Sage in a browser and gets a config file.
+"""The console script `source-sage authorize`: a person signs in to Sage in a browser and gets a config file.
 
 Sage's codes live 60 seconds and work once, its access tokens live five minutes (docs/sage-api.md#sign-in): no job for
 copying by hand. Nothing here prints or logs a secret, a token or a code.
@@ -184,10 +184,11 @@ def picked(answer: str, businesses: Sequence[Business]) -> str:
 
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="source-sage-authorize",
+        prog="source-sage authorize",
         description="Sign in to Sage Accounting in your browser and write a config file for source-sage. It asks for "
         "Client ID and Client Secret, or takes them from SAGE_CLIENT_ID and SAGE_CLIENT_SECRET. Your app in Sage's "
         f"developer portal must list the Callback URL {redirect_uri(DEFAULT_PORT)}",
+        epilog="Example: source-sage authorize",
     )
     add = parser.add_argument
     add("--output", type=Path, default=Path(DEFAULT_OUTPUT), metavar="FILE", help="where to write (%(default)s)")
