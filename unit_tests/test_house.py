@@ -11,7 +11,7 @@ from source_sage.streams import PACKAGE
 from unit_tests.test_docs import AGENTS, code, section, table
 
 # From the top down.
-ROOMS: Final = ("face", "probing", "sync", "lists", "api", "sign_in", "bottom")
+ROOMS: Final = ("face", "probing", "comparing", "sync", "lists", "api", "sign_in", "bottom")
 BESIDE: Final = ("face", "bottom")
 PATHS: Final = {path.stem: path for path in sorted(PACKAGE.rglob("*.py")) if path.stem != "__init__"}
 MODULES: Final = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in PATHS.items()}
