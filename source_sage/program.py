@@ -40,6 +40,11 @@ FOR_PEOPLE: Final = {
     "catalog": Command(
         "write what `read` is to read, and how", "source-sage catalog --config sage-config.json > catalog.json"
     ),
+    "compare": Command(
+        "tell whether your warehouse holds what Sage holds, and what differs",
+        "source-sage compare --config sage-config.json --database books.duckdb",
+    ),
+    "probe": Command("find out how Sage answers for your business", "source-sage probe --config sage-config.json"),
 }
 FOR_AIRBYTE: Final = {
     "spec": Command("the form", "source-sage spec", DEBUG),

@@ -59,6 +59,11 @@ class StreamFacts(BaseModel):
         return tuple(self.parents) or (() if self.fed_by_others else (self.name,))
 
     @property
+    def is_list(self) -> bool:
+        """Tell whether Sage has it as a list of pages."""
+        return self.class_name.rpartition(".")[2] in ("ChangingReading", "MovementsReading", "StillReading")
+
+    @property
     def cursor_field(self) -> str | None:
         """The field that an append-dedup destination orders by; None for a list that always comes whole."""
         if self.fed_by_others:

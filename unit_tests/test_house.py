@@ -11,7 +11,7 @@ from source_sage.streams import PACKAGE
 from unit_tests.test_docs import DESIGN, code, section, table
 
 # From the top down.
-ROOMS: Final = ("face", "sync", "lists", "api", "sign_in", "bottom")
+ROOMS: Final = ("face", "probing", "comparing", "sync", "lists", "api", "sign_in", "bottom")
 BESIDE: Final = ("face", "bottom")
 # A module by its name; a person's commands are named like what they do, so they say that they are commands.
 PATHS: Final = {

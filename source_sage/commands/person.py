@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import json
 import os
 import sys
@@ -16,6 +17,7 @@ from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_sage.errors import config_error
+from source_sage.sign_in.config_file import ConfigFile
 
 CONFIG_FILE: Final = "sage-config.json"
 STOPPED: Final = 130
@@ -98,6 +100,14 @@ def stdout_to_oneself() -> Iterator[Callable[[str], None]]:
         os.dup2(own, 1)
         os.close(own)
         os.close(nowhere)
+
+
+@contextlib.contextmanager
+def tokens_kept(path: Path) -> Iterator[ConfigFile]:
+    """Keep renewed tokens in the config file, and nowhere else: what is said of them on stdout is for platforms."""
+    file = ConfigFile(path)
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield file
 
 
 def config_of(path: Path) -> dict[str, Any]:

@@ -1,0 +1,184 @@
+"""`source-sage compare` names each kind of difference that is planted in a table, and asks little where none is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from integration_tests.harness import Destination, catalog_of, discover, run
+from integration_tests.sandbox import Sandbox
+from integration_tests.warehouse import columns_of, create_statement, values_of
+from source_sage.commands.compare import main
+
+STREAMS = [
+    "ledger_entries",
+    "sales_invoices",
+    "contacts",
+    "bank_transfers",
+    "contact_payments",
+    "countries",
+    "journals",
+    "ledger_accounts",
+    "stock_movements",
+    "exchange_rates",
+    "trial_balance",
+]
+ONE = 'SELECT {} FROM sage."{}" WHERE {} ORDER BY id LIMIT 1'
+
+
+class World:
+    """A sandbox with a warehouse of two lists' lengths: some of one page, the ledger of many."""
+
+    def __init__(self, folder: Path, box: Sandbox) -> None:
+        self.folder, self.box = folder, box
+        self.config = box.config(include_historical_data=True)
+        self.sound = folder / "sound.duckdb"
+        streams = [one for one in discover(self.config) if one["name"] in STREAMS]
+        destination = Destination(catalog_of(streams))
+        destination.begin()
+        assert run("read", self.config, catalog=catalog_of(streams), seen=destination.take).failure is None
+        with duckdb.connect(str(self.sound)) as database:
+            database.execute("CREATE SCHEMA sage; USE sage; SET TimeZone = 'UTC'")
+            for stream in streams:
+                database.execute(create_statement(stream, "JSON"))
+                rows = list(values_of(stream, destination.all_rows(stream["name"])))
+                texts = [[None if value is None else str(value) for value in row] for row in rows]
+                kinds = columns_of(stream["json_schema"], "JSON").values()
+                values = ", ".join(f"row[{place}]::{kind}" for place, kind in enumerate(kinds, 1))
+                select = f"SELECT {values} FROM (SELECT unnest(?::VARCHAR[][]) AS row)"  # noqa: S608
+                database.execute(f'INSERT INTO "{stream["name"]}" {select}', [texts])
+
+    def told(self, capsys: pytest.CaptureFixture[str], *statements: str, **form: Any) -> tuple[int, str, int]:
+        """The exit code, the verdict and the number of requests, after something was done to a copy."""
+        copy = self.folder / "copy.duckdb"
+        shutil.copy(self.sound, copy)
+        with duckdb.connect(str(copy)) as database:
+            database.execute("SET TimeZone = 'UTC'; USE sage")
+            for one in statements:
+                database.execute(one)
+        config = self.folder / "config.json"
+        config.write_text(json.dumps({**self.box.config(include_historical_data=True), **form}))
+        self.box.clear_requests()
+        code = main(["--config", str(config), "--database", str(copy)])
+        said = capsys.readouterr()
+        return code, said.out + said.err, len(self.box.requests)
+
+    def value(self, stream: str, what: str, where: str = "TRUE") -> Any:
+        with duckdb.connect(str(self.sound), read_only=True) as database:
+            found = database.execute(ONE.format(what, stream, where)).fetchone()
+        assert found
+        return found[0]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with Sandbox(size="small", seed=3, token_life=10**9) as box:
+        yield World(tmp_path_factory.mktemp("warehouse"), box)
+
+
+def test_equal_in_few_requests(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    code, verdict, requests = world.told(capsys)
+    assert "differ" not in verdict and ": equal." in verdict, verdict
+    assert code == 0
+    assert requests <= 3 * len(STREAMS)
+
+
+PLANTED = [
+    ("a row is missing", "ledger_entries", "DELETE FROM {0} WHERE id = '{1}'", "missing in the warehouse"),
+    ("a row is missing, of one page", "journals", "DELETE FROM {0} WHERE id = '{1}'", "missing in the warehouse"),
+    ("a row is doubled", "ledger_entries", "INSERT INTO {0} SELECT * FROM {0} WHERE id = '{1}'", "more than once"),
+    (
+        "a row is stale",
+        "contacts",
+        "UPDATE {0} SET updated_at = updated_at - INTERVAL 1 YEAR WHERE id = '{1}'",
+        "stale",
+    ),
+    (
+        "a row is stale, of many pages",
+        "ledger_entries",
+        "UPDATE {0} SET updated_at = updated_at - INTERVAL 9 YEAR WHERE id = '{1}'",
+        "stale",
+    ),
+    (
+        "a row is not at Sage",
+        "ledger_entries",
+        "INSERT INTO {0} SELECT * REPLACE ('ghost' AS id) FROM {0} WHERE id = '{1}'",
+        "no longer at Sage: ghost",
+    ),
+    (
+        "an amount is another",
+        "ledger_entries",
+        "UPDATE {0} SET debit = debit + 1 WHERE id = '{1}'",
+        "the same version with other values (debit)",
+    ),
+    (
+        "an amount is another, of one page",
+        "bank_transfers",
+        "UPDATE {0} SET amount = amount + 1 WHERE id = '{1}'",
+        "the same version with other values (amount)",
+    ),
+    (
+        "a row is in another month",
+        "ledger_entries",
+        'UPDATE {0} SET "date" = "date" - INTERVAL 2 MONTH WHERE id = \'{1}\'',
+        "the same version with other values (date)",
+    ),
+    (
+        "a row is another business's",
+        "ledger_entries",
+        "UPDATE {0} SET business_id = 'somebody' WHERE id = '{1}'",
+        "of a business that this sign-in does not cover (somebody)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("what", "stream", "statement", "words"), PLANTED, ids=[one[0] for one in PLANTED])
+def test_what_is_planted_is_named(
+    world: World, capsys: pytest.CaptureFixture[str], what: str, stream: str, statement: str, words: str
+) -> None:
+    where = "debit > 0 AND NOT deleted AND \"date\" > '2026-01-01'" if stream == "ledger_entries" else "TRUE"
+    key = world.value(stream, "id", where)
+    code, verdict, requests = world.told(capsys, statement.format(f'"{stream}"', key))
+    assert words in verdict, verdict
+    assert "ghost" in words or "somebody" in words or key in verdict
+    assert stream in verdict, what
+    assert code == 3
+    assert requests <= 120
+
+
+def test_an_empty_table_is_told_as_such(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    code, verdict, _ = world.told(capsys, "DELETE FROM ledger_entries")
+    assert "ledger_entries" in verdict and "the table has no rows of this business" in verdict
+    assert code == 3
+
+
+def test_a_tombstone_is_no_row(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    ghost = "INSERT INTO contacts SELECT * REPLACE ('ghost' AS id, TRUE AS is_deleted) FROM contacts LIMIT 1"
+    assert world.told(capsys, ghost)[0] == 0
+
+
+def test_no_document_is_asked_for_singly(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.told(capsys, "UPDATE sales_invoices SET total_amount = 0")
+    assert {one.path.count("/") for one in world.box.requests if "sales_invoices" in one.path} == {2}
+    assert {one.method for one in world.box.requests} <= {"GET"}
+
+
+def test_what_happened_at_sage_since_is_told(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """The last test: it changes the sandbox."""
+    company = world.box.businesses[0]
+    world.box.clock.advance(3600)
+    key = company.rows("contacts")[0]["id"]
+    company.update("contacts", key)
+    gone = company.rows("bank_transfers")[0]["id"]
+    company.delete("bank_transfers", gone)
+    code, verdict, _ = world.told(capsys)
+    assert code == 3
+    lines = verdict.splitlines()
+    assert any("contacts" in line and "stale" in line and key in line for line in lines), verdict
+    assert any("bank_transfers" in line and "no longer at Sage" in line and gone in line for line in lines), verdict

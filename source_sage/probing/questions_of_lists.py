@@ -1,0 +1,526 @@
+"""What is asked of Sage's lists: order, pages, filters, deletions, fields. Each question gives one finding."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, Final
+
+from source_sage.clock import parse_utc, utc_text
+from source_sage.lists.rows import RowShaper
+from source_sage.probing.findings import UNSETTLED, Finding
+from source_sage.probing.looker import Seen
+from source_sage.probing.subject import Record, Subject
+from source_sage.streams import StreamFacts
+
+LISTS_TRIED: Final = 4
+NAMED_AT_MOST: Final = 12
+FAT_ROWS: Final = 50
+PAGE_SIZES: Final = (200, 100, 50)
+ORDERED_BY: Final = ("created_at", "updated_at", "date", "displayed_as")
+DAY: Final = dt.timedelta(days=1)
+SECOND: Final = dt.timedelta(seconds=1)
+ATTACHMENTS_TOO_OLD: Final = "2019-06-11T00:00:00Z"
+YEARS_OF_DELETIONS: Final = 2
+
+
+def order(subject: Subject) -> Finding:
+    """In which order a list comes when nobody asks for one."""
+    found: dict[str, list[str]] = {}
+    for facts, seen in subject.pages(changes=True):
+        if words := order_of(seen.items):
+            found.setdefault(words, []).append(facts.name)
+    asked = "the first page of every list, without `sort`"
+    means = "The source relies on no order: it proves each slice by keys and `$total`."
+    if not found:
+        return Finding(
+            "default order",
+            asked,
+            "no list has three rows that differ",
+            UNSETTLED,
+            "A list of more rows would show it.",
+        )
+    seen_words = "; ".join(f"{words}: {_named(names)}" for words, names in found.items())
+    return Finding("default order", asked, seen_words, " / ".join(sorted(found)), means)
+
+
+def order_of(items: Sequence[Record]) -> str:
+    """By which field, and which way, records are in order; empty if too few of them differ."""
+    enough = False
+    for field in ORDERED_BY:
+        values = [str(one[field]) for one in items if one.get(field)]
+        if len(values) < len(items) or len(set(values)) < 3:
+            continue
+        enough = True
+        if all(a <= b for a, b in pairwise(values)):
+            return f"{field} ascending"
+        if all(a >= b for a, b in pairwise(values)):
+            return f"{field} descending"
+    return "by none of its fields" if enough else ""
+
+
+def sort(subject: Subject) -> Finding:
+    """Whether `sort=updated_at:asc` sorts."""
+    asked = "`sort=updated_at:asc` of the lists that take it"
+    results: dict[str, list[str]] = {}
+    for facts, first in subject.pages(sort=True):
+        stamps = [one.get("updated_at") for one in first.items]
+        if len(set(stamps)) < 3 or order_of(first.items) == "updated_at ascending" or len(results) >= LISTS_TRIED:
+            continue
+        seen = subject.looker.page(facts.name, sort="updated_at:asc", **facts.query)
+        got = [str(one.get("updated_at")) for one in seen.items]
+        how = "not allowed" if not seen.good else "sorted" if got == sorted(got) else "not sorted"
+        results.setdefault(how, []).append(facts.name)
+    means = "The source does not use it."
+    return _either("sort", asked, results, means, "a list with `sort` whose rows are not in order of change anyway")
+
+
+def dates(subject: Subject) -> Finding:
+    """Whether `from_date` and `to_date` count their own days in."""
+    asked = "one day of a dated list, and that day with a neighbour"
+    results: dict[str, list[str]] = {}
+    for facts, first in subject.pages(dates=True):
+        days = [str(one.get(facts.date_field or "date") or "")[:10] for one in first.items]
+        others = Counter(one for one in days if one)
+        if not others or sum(map(len, results.values())) >= LISTS_TRIED:
+            continue
+        one_day = others.most_common()[-1][0]
+        results.setdefault(_counted_in(subject, facts, one_day, len(others) > 1), []).append(facts.name)
+    doubt = ""
+    if "the filter is not applied" in results:
+        doubt = f"Dates are not filtered by Sage in {_named(results['the filter is not applied'])}: all rows are read."
+    means = "The source asks for a day more on each side until an answer shows that the edges are in."
+    return _either("from_date and to_date", asked, results, means, "a dated list with rows", doubt)
+
+
+def _counted_in(subject: Subject, facts: StreamFacts, one_day: str, has_others: bool) -> str:
+    field = facts.date_field or "date"
+
+    def days(first: str, last: str) -> list[str]:
+        seen = subject.looker.page(facts.name, from_date=first, to_date=last, **facts.query)
+        return [str(one.get(field) or "")[:10] for one in seen.items]
+
+    own = days(one_day, one_day)
+    if has_others and any(day != one_day for day in own):
+        return "the filter is not applied"
+    if own:
+        return "both days are in"
+    day = dt.date.fromisoformat(one_day)
+    if one_day in days(one_day, (day + DAY).isoformat()):
+        return "from_date is in, to_date is out"
+    if one_day in days((day - DAY).isoformat(), one_day):
+        return "from_date is out, to_date is in"
+    return "both days are out"
+
+
+def changes(subject: Subject) -> Finding:
+    """Whether `updated_or_created_since` counts its own second in, and how fine Sage's times are."""
+    asked = "`updated_or_created_since` at the newest change of a page"
+    results: dict[str, list[str]] = {}
+    for facts, first in subject.pages(changes=True):
+        stamped = [one for one in first.items if _moment(one.get("updated_at"))]
+        if not stamped or sum(map(len, results.values())) >= LISTS_TRIED:
+            continue
+        newest = max(stamped, key=lambda one: str(one["updated_at"]))
+        moment = _moment(newest["updated_at"])
+        assert moment is not None
+        at = moment.replace(microsecond=0)
+        if _holds(subject, facts, newest, updated_or_created_since=utc_text(at)):
+            answer = "its own second is in" if moment == at else "not to be told from finer times"
+        elif _holds(subject, facts, newest, updated_or_created_since=utc_text(at - SECOND)):
+            answer = "its own second is out"
+        else:
+            answer = "a changed row does not come"
+        results.setdefault(answer, []).append(facts.name)
+    doubt = ""
+    if "a changed row does not come" in results:
+        doubt = f"{_named(results['a changed row does not come'])}: changes are not told by updated_or_created_since."
+    means = "The source asks from ten minutes before its last read, so that either does."
+    return _either("updated_or_created_since", asked, results, means, "a list of rows with updated_at", doubt)
+
+
+def _holds(subject: Subject, facts: StreamFacts, row: Record, **params: str) -> bool:
+    seen = subject.looker.page(facts.name, **{**facts.query, **params})
+    return any(one.get("id") == row.get("id") for one in seen.items)
+
+
+def both_filters(subject: Subject) -> Finding:
+    """Whether dates and the filter for changes hold together."""
+    asked = "one day and one moment of change at once, where each alone would leave rows out"
+    results: dict[str, list[str]] = {}
+    for facts, first in subject.pages(dates=True, changes=True):
+        if sum(map(len, results.values())) >= LISTS_TRIED:
+            break
+        choice = _telling(first.items, facts.date_field or "date")
+        if choice is None:
+            continue
+        day, since = choice
+        seen = subject.looker.page(
+            facts.name, from_date=day, to_date=day, updated_or_created_since=since, **facts.query
+        )
+        off_date = any(str(one.get(facts.date_field or "date"))[:10] != day for one in seen.items)
+        off_change = any((_moment(one.get("updated_at")) or parse_utc(since)) < parse_utc(since) for one in seen.items)
+        answer = {
+            (False, False): "both hold",
+            (True, False): "only the change counts",
+            (False, True): "only the dates count",
+            (True, True): "neither holds",
+        }[off_date, off_change]
+        results.setdefault(answer if seen.good else "refused together", []).append(facts.name)
+    means = (
+        "Long reads of changes are cut by date only where an answer shows that both hold; else whole lists are read."
+    )
+    return _either("dates and changes together", asked, results, means, "a dated list edited on different days")
+
+
+def _telling(items: Sequence[Record], field: str) -> tuple[str, str] | None:
+    """A day and a moment of change such that each filter alone lets through what the other does not."""
+    rows = [(str(one.get(field) or "")[:10], _moment(one.get("updated_at"))) for one in items]
+    known = [(day, moment) for day, moment in rows if day and moment]
+    for day in {day for day, _ in known}:
+        inside = [moment for its_day, moment in known if its_day == day]
+        outside = [moment for its_day, moment in known if its_day != day]
+        for since in sorted(inside, reverse=True):
+            if min(inside) < since and outside and max(outside) >= since:
+                return day, utc_text(since.replace(microsecond=0))
+    return None
+
+
+def undated(subject: Subject) -> Finding:
+    """Whether rows without a date are hidden by the filter of dates."""
+    asked = "`$total` of dated lists, without dates and with a `to_date` far off"
+    results: dict[str, list[str]] = {}
+    for facts, first in subject.pages(dates=True):
+        if first.total is None or sum(map(len, results.values())) >= 2 * LISTS_TRIED:
+            continue
+        far = subject.looker.page(facts.name, to_date="9999-12-31", items_per_page=1, **facts.query)
+        answer = (
+            "not told" if far.total is None else "none hidden" if far.total == first.total else "some rows are hidden"
+        )
+        results.setdefault(answer, []).append(facts.name)
+    doubt = ""
+    if names := results.get("some rows are hidden"):
+        doubt = f"With a Start or End Date rows without a date are left out of {_named(names)}."
+    means = "A list with hidden rows is not cut by date; with a Start or End Date such rows are outside."
+    return _either("rows without a date", asked, results, means, "a dated list with rows", doubt)
+
+
+def pages(subject: Subject) -> Iterator[Finding]:
+    """Whether `$total` and `$next` are true, and what a page past the end is."""
+    walked = next((one for one in (_walk(subject, *pair) for pair in subject.pages()) if one), None)
+    asked = "three pages of one list, and the page after its last"
+    needs = "A list of 3 to 600 rows would show it."
+    if walked is None:
+        for name in ("$total", "$next", "page past the end"):
+            yield Finding(name, asked, "no list is of the right length", UNSETTLED, needs)
+        return
+    facts, walk, past = walked
+    keys = [one.get("id") for seen in walk for one in seen.items]
+    told, distinct = {seen.total for seen in walk}, len(set(keys))
+    here = f"{facts.name}: {len(keys)} rows on {len(walk)} pages, {distinct} different, $total {_numbers(told)}"
+    more = {one.get("id") for one in past.items} - set(keys)
+    if told == {None}:
+        answer, doubt = "not told", "Lists are proven by standing still alone, which takes more requests."
+    elif more:
+        answer, doubt = "too low", f"`$total` of {facts.name} is too low: it proves nothing there."
+    elif told == {distinct}:
+        answer, doubt = "as many as there are", ""
+    else:
+        answer, doubt = "wrong", f"`$total` of {facts.name} is wrong: it proves nothing there."
+    yield Finding("$total", asked, here, answer, "The source believes `$total` until a list shows it wrong.", doubt)
+
+    nexts = [bool(seen.body.get("$next")) for seen in walk]
+    answer = "on all pages but the last" if nexts == [True] * (len(walk) - 1) + [False] else "goes missing"
+    if nexts[-1] and answer == "goes missing" and all(nexts):
+        answer = "on the last page too"
+    means = "Where `$next`, `$total` and the length of a page disagree, the source asks for one page more."
+    yield Finding("$next", asked, f"{facts.name}: {sum(nexts)} of {len(nexts)} pages have it", answer, means)
+
+    last = {one.get("id") for one in walk[-1].items}
+    if not past.good:
+        answer = f"refused: {past.outcome}"
+    elif not past.items:
+        answer = "an empty page"
+    else:
+        answer = "the last page again" if {one.get("id") for one in past.items} == last else "another page"
+    means = "Either is the end for the source, which never reads until a page is empty."
+    yield Finding("page past the end", asked, f"{facts.name}: {past.outcome}, {len(past.items)} rows", answer, means)
+
+
+def _walk(subject: Subject, facts: StreamFacts, first: Seen) -> tuple[StreamFacts, list[Seen], Seen] | None:
+    rows = first.total if first.total is not None else len(first.items)
+    if not 3 <= rows <= 600 or (first.total is None and rows >= 200):
+        return None
+    size = math.ceil(rows / 3)
+    count = math.ceil(rows / size)
+    walk = [
+        subject.looker.page(facts.name, page=number, items_per_page=size, **facts.query)
+        for number in range(1, count + 2)
+    ]
+    return (facts, walk[:-1], walk[-1]) if all(seen.items for seen in walk[:-1]) else None
+
+
+def page_length(subject: Subject) -> Finding:
+    """Whether 200 rows a page are given."""
+    asked = "pages of 200 rows"
+    long = [(facts, seen) for facts, seen in subject.pages() if (seen.total or 0) >= 200 or len(seen.items) >= 200]
+    if not long:
+        return Finding("rows a page", asked, "no list has 200 rows", UNSETTLED, "A list of 200 rows would show it.")
+    counts = Counter(len(seen.items) for _, seen in long)
+    words = "; ".join(f"{rows} rows in {lists} lists" for rows, lists in counts.items())
+    answer = "as many as asked for" if set(counts) == {200} else "fewer"
+    return Finding("rows a page", asked, words, answer, "The source goes by what a first page really holds.")
+
+
+def speed(subject: Subject) -> Finding:
+    """How long pages of the fattest lists take."""
+    asked = "the fattest lists by 200, 100 and 50 rows"
+    fat = sorted(
+        ((facts, seen) for facts, seen in subject.pages() if len(seen.items) >= FAT_ROWS),
+        key=lambda one: -one[1].size / len(one[1].items),
+    )[:2]
+    if not fat:
+        return Finding("seconds a page", asked, "no list has 50 rows", UNSETTLED, "A list of 50 rows would show it.")
+    words, slowest = [], 0.0
+    for facts, first in fat:
+        times = []
+        for size in PAGE_SIZES:
+            seen = first if size == 200 else subject.looker.page(facts.name, items_per_page=size, **facts.query)
+            times.append(f"{size}: {seen.took:.1f} s" if seen.good else f"{size}: {seen.outcome}")
+            slowest = max(slowest, seen.took)
+        words.append(f"{facts.name}, {first.size / len(first.items) / 1000:.1f} KB a row, {', '.join(times)}")
+    means = "A page that fails or takes too long is asked for in smaller ones, and their size is remembered."
+    return Finding("seconds a page", asked, "; ".join(words), f"up to {slowest:.1f} s", means)
+
+
+def tombstones(subject: Subject) -> Iterator[Finding]:
+    """What deleted rows look like, and whether `deleted_since` counts its own second in."""
+    asked = f"`deleted_since` {YEARS_OF_DELETIONS} years ago, of every list that takes it"
+    since = utc_text(subject.details.at.replace(microsecond=0) - YEARS_OF_DELETIONS * 365 * DAY)
+    shapes: Counter[str] = Counter()
+    oldest: list[dt.datetime] = []
+    dated: tuple[StreamFacts, Record, dt.datetime] | None = None
+    refused = Counter[str]()
+    for name, facts in subject.lists.items():
+        if not facts.tombstones or not subject.first[name].good:
+            continue
+        seen = subject.looker.page(name, deleted_since=since)
+        if not seen.good:
+            refused[seen.outcome] += 1
+        for row in seen.items:
+            at = _moment(row.get("deleted_at"))
+            shapes["with deleted_at" if at else "without deleted_at"] += 1
+            if at:
+                oldest.append(at)
+                dated = dated or (facts, row, at)
+    words = "; ".join(f"{count} rows {shape}" for shape, count in shapes.items()) or "no deleted row in any list"
+    if refused:
+        words += "; " + "; ".join(f"{count} lists answered {what}" for what, count in refused.items())
+    if oldest:
+        words += f"; the oldest is {(subject.details.at - min(oldest)).days} days old"
+    means = "Without deleted_at a deletion gets the time at which Sage told it."
+    yield Finding(
+        "deleted rows",
+        asked,
+        words,
+        " / ".join(sorted(shapes)) or UNSETTLED,
+        means if shapes else "A deleted row would show it.",
+    )
+
+    asked = "`deleted_since` at the second of a deletion"
+    if dated is None:
+        yield Finding("deleted_since", asked, "no deleted row with a time", UNSETTLED, "A deleted row would show it.")
+        return
+    facts, row, at = dated
+    inside = _holds(subject, facts, row, deleted_since=utc_text(at.replace(microsecond=0)))
+    exact = at.microsecond == 0
+    answer = "its own second is out" if not inside else "its own second is in" if exact else UNSETTLED
+    yield Finding(
+        "deleted_since", asked, facts.name, answer, "The source asks from a second earlier, so that either does."
+    )
+
+
+def attachments_bound(subject: Subject) -> Finding:
+    """Whether attachments still refuse to tell of deletions before June 2019."""
+    asked = f"deleted attachments since {ATTACHMENTS_TOO_OLD[:10]}"
+    if not subject.first["attachments"].good:
+        return Finding(
+            "old deletions of attachments",
+            asked,
+            subject.first["attachments"].outcome,
+            UNSETTLED,
+            "The list must be readable.",
+        )
+    seen = subject.looker.page("attachments", attributes="", deleted_since=ATTACHMENTS_TOO_OLD)
+    answer = "told" if seen.good else "refused"
+    return Finding(
+        "old deletions of attachments", asked, seen.outcome, answer, "The source never asks for earlier ones."
+    )
+
+
+def fields(subject: Subject) -> Iterator[Finding]:
+    """Whether `attributes=all` brings what is declared, and what comes beside it or in another form."""
+    asked = "the first page of every list, `attributes=all`, beside the schema"
+    absent: list[str] = []
+    undeclared: list[str] = []
+    unfit: list[str] = []
+    for facts, seen in subject.pages():
+        declared = {
+            name for name in facts.schema_["properties"] if name not in ("business_id", "is_deleted", "deleted_at")
+        }
+        came = {name for one in seen.items for name in one if not name.startswith("$")}
+        absent += [f"{facts.name}.{name}" for name in sorted(declared - came)]
+        undeclared += [f"{facts.name}.{name}" for name in sorted(came - facts.schema_["properties"].keys() - {"links"})]
+        unfit += [f"{facts.name}.{name}" for name in misfits(facts, seen.items)]
+    yield Finding(
+        "attributes=all",
+        asked,
+        f"{len(absent)} declared fields never came{_list_of(absent)}",
+        "brings every declared field" if not absent else "leaves fields out",
+        "A field that does not come is null.",
+    )
+    yield Finding(
+        "undeclared fields",
+        asked,
+        f"{len(undeclared)} came that no schema has{_list_of(undeclared)}",
+        "there are some" if undeclared else "there are none",
+        "They pass through, and a sync names them once.",
+    )
+    yield Finding(
+        "values of another type",
+        asked,
+        f"{len(unfit)} fields hold some{_list_of(unfit)}",
+        "there are some" if unfit else "there are none",
+        "Such a value becomes null in its column; what came is kept beside it.",
+        f"These columns are null where Sage sent another type: {_named(unfit)}." if unfit else "",
+    )
+
+
+def misfits(facts: StreamFacts, items: Sequence[Record]) -> list[str]:
+    """Fields, by their path, with a value that does not fit its declared type."""
+    shaper = RowShaper(facts.name, facts.schema_)
+    found: dict[str, None] = {}
+    for item in items:
+        for row in shaper.shape([item], "", key=None):
+            found.update(dict.fromkeys(_lost(item, row, "")))
+    return sorted(found)
+
+
+def _lost(raw: Any, shaped: Any, path: str) -> Iterator[str]:
+    if isinstance(raw, dict) and isinstance(shaped, dict):
+        for name, value in raw.items():
+            if not name.startswith("$") and name in shaped:
+                yield from _lost(value, shaped[name], f"{path}.{name}" if path else name)
+    elif isinstance(raw, list) and isinstance(shaped, list) and len(raw) == len(shaped):
+        for one, other in zip(raw, shaped, strict=True):
+            yield from _lost(one, other, f"{path}[]")
+    elif shaped is None and raw not in (None, ""):
+        yield path
+
+
+def lines(subject: Subject) -> Finding:
+    """Whether a list of documents brings their lines."""
+    asked = "the lines in the first page of each list of documents"
+    results: dict[str, list[str]] = {}
+    for name, field in (
+        ("sales_invoices", "invoice_lines"),
+        ("purchase_invoices", "invoice_lines"),
+        ("journals", "journal_lines"),
+        ("sales_credit_notes", "credit_note_lines"),
+        ("other_payments", "payment_lines"),
+    ):
+        rows = subject.first[name].items if name in subject.first else []
+        if rows:
+            with_lines = sum(bool(one.get(field)) for one in rows)
+            answer = (
+                "with their lines" if with_lines == len(rows) else "without lines" if not with_lines else "some without"
+            )
+            results.setdefault(answer, []).append(name)
+    doubt = ""
+    if bare := results.get("without lines"):
+        doubt = f"The lines of {_named(bare)} do not come with the list: their tables stay empty."
+    return _either("lines of documents", asked, results, "Lines are read from their documents.", "a document", doubt)
+
+
+def payments(subject: Subject) -> Finding:
+    """Whether a payment moves the time of change of what it pays."""
+    asked = "times of allocations beside those of the documents they pay"
+    documents: dict[str, dt.datetime] = {}
+    for name in ("sales_invoices", "purchase_invoices"):
+        for one in subject.first[name].items if name in subject.first else ():
+            if at := _moment(one.get("updated_at")):
+                documents[str(one.get("id"))] = at
+    moved = stayed = 0
+    for name in ("contact_allocations", "contact_payments"):
+        for one in subject.first[name].items if name in subject.first else ():
+            paid_at = _moment(one.get("created_at"))
+            paid = one.get("allocated_artefacts")
+            for artefact in paid if isinstance(paid, list) else ():
+                inner = artefact.get("artefact") if isinstance(artefact, dict) else None
+                at = documents.get(str(inner.get("id"))) if isinstance(inner, dict) else None
+                if at and paid_at:
+                    moved, stayed = (moved, stayed + 1) if at < paid_at - 60 * SECOND else (moved + 1, stayed)
+    words = f"{moved + stayed} documents and their payments; {stayed} were changed last before they were paid"
+    if not moved + stayed:
+        return Finding("payments and updated_at", asked, words, UNSETTLED, "A paid document would show it.")
+    if stayed:
+        return Finding(
+            "payments and updated_at",
+            asked,
+            words,
+            "does not move it",
+            "What a document still owes is then only right in the allocations, and after a look back.",
+            "A payment does not move the updated_at of what it pays: outstanding amounts and statuses of paid "
+            "documents stay as they were. Set Look-back Window, or read in full now and then.",
+        )
+    return Finding("payments and updated_at", asked, words, "moves it", "Paid documents come with the next sync.")
+
+
+QUESTIONS: Final[Sequence[Callable[[Subject], Finding | Iterator[Finding]]]] = (
+    order,
+    sort,
+    dates,
+    changes,
+    both_filters,
+    undated,
+    pages,
+    page_length,
+    speed,
+    tombstones,
+    attachments_bound,
+    fields,
+    lines,
+    payments,
+)
+
+
+def _either(
+    unknown: str, asked: str, results: Mapping[str, Sequence[str]], means: str, needs: str, doubt: str = ""
+) -> Finding:
+    if not results:
+        return Finding(unknown, asked, f"there is no {needs.removeprefix('a ')}", UNSETTLED, f"It would take {needs}.")
+    words = "; ".join(f"{answer}: {_named(names)}" for answer, names in results.items())
+    return Finding(unknown, asked, words, " / ".join(sorted(results)), means, doubt)
+
+
+def _moment(value: object) -> dt.datetime | None:
+    try:
+        return dt.datetime.fromisoformat(str(value)).astimezone(dt.UTC) if value else None
+    except ValueError:
+        return None
+
+
+def _named(names: Sequence[str]) -> str:
+    more = len(names) - NAMED_AT_MOST
+    return ", ".join(names[:NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
+
+
+def _list_of(names: Sequence[str]) -> str:
+    return f": {_named(names)}" if names else ""
+
+
+def _numbers(told: set[int | None]) -> str:
+    return ", ".join(sorted("none" if one is None else str(one) for one in told))
