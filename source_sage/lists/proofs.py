@@ -120,11 +120,18 @@ class ProvenReader(ListReader):
         later: list[Change] = []
         yield from self._list(self._since([evidence]), lambda taken: later.extend(changes_of(taken.items)))
         tells = self._facts.tombstones or self._facts.keeps_deleted
+        # Where deletions are not told, a longer list of changes is proof too, if nothing was changed while it was read
+        # and its length stayed: what went would have made it shorter.
+        is_quiet = evidence.stood_still and not touched.unknown(later)
         again: dict[Slice, bool] = {}
         for one in slices:
             missed = partial(one.missed, totals[one], touched, later)
             if not (tells and one.pages.trusted):
-                again[one] = True
+                is_still = one is not evidence and one.pages.trusted and totals[one] == one.first_total
+                if is_still and is_quiet and one.is_untouched(touched):
+                    self._note_proven(one)
+                else:
+                    again[one] = True
                 continue
             # What was changed between the questions may be all that seems to be missed; the next time will tell.
             unclear = one.unclear(touched, later)
