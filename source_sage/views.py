@@ -15,7 +15,7 @@ from source_sage.streams import StreamFacts
 TABLES: Final = "sage"
 VIEWS: Final = "sage_views"
 # What is no entry in the books: not yet (a draft, a pro forma invoice), or not any more (a voided one). The statuses
-# that count are all others: UNPAID, PART_PAID, PAID, DISPUTED, DECLINED (API.md, artefact statuses).
+# that count are all others: UNPAID, PART_PAID, PAID, DISPUTED, DECLINED (docs/sage-api.md).
 NOT_POSTED: Final = ("DRAFT", "PRO_FORMA", "VOID")
 DOCUMENTS: Final = (
     "purchase_credit_notes",
