@@ -29,6 +29,7 @@ STREAMS = [
     "exchange_rates",
     "trial_balance",
 ]
+MISSING = "DELETE FROM ledger_entries WHERE id = '{}'"
 ONE = 'SELECT {} FROM sage."{}" WHERE {} ORDER BY id LIMIT 1'
 
 
@@ -152,6 +153,13 @@ def test_what_is_planted_is_named(
     assert requests <= 120
 
 
+def test_a_stale_trial_balance_is_not_the_ledger_s_fault(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    code, verdict, _ = world.told(capsys, "UPDATE trial_balance SET debit = debit + 1 WHERE from_date = '2026-05-01'")
+    assert code == 3
+    assert "trial_balance of 2026-05" in verdict and "the ledger agrees with Sage" in verdict, verdict
+    assert "ledger_entries" not in verdict
+
+
 def test_an_empty_table_is_told_as_such(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     code, verdict, _ = world.told(capsys, "DELETE FROM ledger_entries")
     assert "ledger_entries" in verdict and "the table has no rows of this business" in verdict
@@ -167,6 +175,24 @@ def test_no_document_is_asked_for_singly(world: World, capsys: pytest.CaptureFix
     world.told(capsys, "UPDATE sales_invoices SET total_amount = 0")
     assert {one.path.count("/") for one in world.box.requests if "sales_invoices" in one.path} == {2}
     assert {one.method for one in world.box.requests} <= {"GET"}
+
+
+@pytest.mark.parametrize("inclusive", [True, False])
+def test_the_first_day_is_counted_however_sage_does(
+    world: World, capsys: pytest.CaptureFixture[str], inclusive: bool
+) -> None:
+    """From a Start Date on which there are entries; a row of another day is missing, or none."""
+    world.box.settings.dates_inclusive = inclusive
+    try:
+        day = str(world.value("ledger_entries", '"date"', "\"date\" > '2026-01-01'"))
+        form = {"start_date": day, "include_historical_data": False}
+        code, verdict, _ = world.told(capsys, **form)
+        assert code == 0, verdict
+        key = world.value("ledger_entries", "id", f"\"date\" > DATE '{day}'")
+        code, verdict, _ = world.told(capsys, MISSING.format(key), **form)
+        assert code == 3 and "missing in the warehouse" in verdict and key in verdict, verdict
+    finally:
+        world.box.settings.dates_inclusive = True
 
 
 def test_what_happened_at_sage_since_is_told(world: World, capsys: pytest.CaptureFixture[str]) -> None:

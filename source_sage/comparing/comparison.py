@@ -30,8 +30,8 @@ from source_sage.counts import Tally
 from source_sage.lists.trial_balance import months
 from source_sage.streams import StreamFacts
 
-# From which rows on, counted from the newest change, Sage is asked how many were changed since.
-PLACES: Final = (0, 200, 2_000, 9_000)
+# Counted from the newest change: since which rows Sage is asked how many were changed.
+PLACES: Final = (0, 200, 400, 800, 1_600, 3_200, 6_400, 9_000)
 MONTHS_LOOKED_UP: Final = 12
 TRIAL_BALANCE: Final = "trial_balance"
 LEDGER: Final = "ledger_entries"
@@ -108,9 +108,14 @@ class Comparison:
             return self.tables.movements(self.business_id, days(first, last))
 
         doubtful = {*unequal_months(range(len(every)), there, here)}
+
+        def wrong(place: int) -> list[str]:
+            return accounts_apart(reported[place], here(place, place))
+
+        reported: list[Mapping[str, Decimal]] = []
         if TRIAL_BALANCE in self.tables:
-            reported = [self.tables.reported(self.business_id, first) for first, _ in every]
-            doubtful |= {place for place, one in enumerate(reported) if accounts_apart(one, here(place, place))}
+            reported = [self.tables.reported(self.business_id, days(place, place)) for place in range(len(every))]
+            doubtful |= {place for place in range(len(reported)) if wrong(place)}
         told: list[Difference] = []
         found: list[Found] = []
         dates: dict[str, str] = {}
@@ -118,7 +123,9 @@ class Comparison:
             accounts = accounts_apart(there(place, place), here(place, place))
             month = every[place][0].isoformat()[:7]
             if not accounts:
-                told.append(Difference(TRIAL_BALANCE, "stale: the ledger agrees with Sage", month, (), rows=1))
+                if reported and reported[place]:  # otherwise it was stored for other days
+                    detail = "the ledger agrees with Sage"
+                    told.append(Difference(TRIAL_BALANCE, SUMS, month, tuple(wrong(place)), detail))
                 continue
             told.append(Difference(LEDGER, SUMS, month, tuple(accounts)))
             fields = self.tables.fields(ledger)
@@ -147,7 +154,9 @@ class Comparison:
         """Look for rows that were changed at Sage and not here: equal numbers do not show them."""
         if not facts.changes:
             return []
-        for moment, here in self.tables.moments(facts, self.business_id, span, PLACES):
+        rows = self.tables.count(facts, self.business_id, span)
+        oldest = [rows - 2] if PLACES[0] < rows - 2 < PLACES[-1] else []
+        for moment, here in self.tables.moments(facts, self.business_id, span, sorted({*PLACES, *oldest})):
             page = asked.since(moment, span, 1)
             if page.total == here:
                 continue
@@ -156,6 +165,9 @@ class Comparison:
             found = list(differing(part.rows, known, whole=False))
             if found:
                 return grouped(facts.name, found, _months_of(facts, part.rows).__getitem__)
+            if not part.whole and span == Span(None, None):
+                detail = f"{part.total} were changed at Sage since {moment}, here {here}"
+                return [Difference(facts.name, COUNT, "", (), detail, part.total)]
         return []
 
     def _by_date(self, facts: StreamFacts, asked: Asked, span: Span, total: int, here: int) -> list[Difference]:

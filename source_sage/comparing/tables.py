@@ -128,14 +128,14 @@ class Tables:
         )
         return {str(key): Decimal(one) for key, one in self._ask(query, [business, days.first, days.last])}
 
-    def reported(self, business: str, first: dt.date) -> dict[str, Decimal]:
-        """The same as the stored trial balance of a month says."""
+    def reported(self, business: str, days: Span) -> dict[str, Decimal]:
+        """The same as the stored trial balance says of a month; empty if it has none of these very days."""
         sums = "sum(CAST(coalesce(debit, 0) AS DECIMAL(38, 9)) - CAST(coalesce(credit, 0) AS DECIMAL(38, 9)))"
         query = (
             f"SELECT ledger_account_id, {sums} FROM {self._table('trial_balance')} "
-            "WHERE business_id = {} AND CAST(from_date AS DATE) = {} GROUP BY 1"
+            "WHERE business_id = {} AND CAST(from_date AS DATE) = {} AND CAST(to_date AS DATE) = {} GROUP BY 1"
         )
-        return {str(key): Decimal(one) for key, one in self._ask(query, [business, first])}
+        return {str(key): Decimal(one) for key, one in self._ask(query, [business, days.first, days.last])}
 
     def _table(self, name: str) -> str:
         return f"{_quoted(self._schema)}.{_quoted(name)}"
