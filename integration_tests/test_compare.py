@@ -30,7 +30,7 @@ STREAMS = [
     "trial_balance",
 ]
 MISSING = "DELETE FROM ledger_entries WHERE id = '{}'"
-ONE = 'SELECT {} FROM sage."{}" WHERE {} ORDER BY id LIMIT 1'
+ONE = 'SELECT {} FROM sage_raw."{}" WHERE {} ORDER BY id LIMIT 1'
 
 
 class World:
@@ -45,7 +45,7 @@ class World:
         destination.begin()
         assert run("read", self.config, catalog=catalog_of(streams), seen=destination.take).failure is None
         with duckdb.connect(str(self.sound)) as database:
-            database.execute("CREATE SCHEMA sage; USE sage; SET TimeZone = 'UTC'")
+            database.execute("CREATE SCHEMA sage_raw; USE sage_raw; SET TimeZone = 'UTC'")
             for stream in streams:
                 database.execute(create_statement(stream, "JSON"))
                 rows = list(values_of(stream, destination.all_rows(stream["name"])))
@@ -60,7 +60,7 @@ class World:
         copy = self.folder / "copy.duckdb"
         shutil.copy(self.sound, copy)
         with duckdb.connect(str(copy)) as database:
-            database.execute("SET TimeZone = 'UTC'; USE sage")
+            database.execute("SET TimeZone = 'UTC'; USE sage_raw")
             for one in statements:
                 database.execute(one)
         config = self.folder / "config.json"
