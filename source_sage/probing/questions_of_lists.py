@@ -472,9 +472,9 @@ def payments(subject: Subject) -> Finding:
             asked,
             words,
             "does not move it",
-            "What a document still owes is then only right in the allocations, and after a look back.",
+            "What a document still owes is then right in the allocations alone, and after a refresh.",
             "A payment does not move the updated_at of what it pays: outstanding amounts and statuses of paid "
-            "documents stay as they were. Set Look-back Window, or read in full now and then.",
+            "documents stay as they were. Refresh these streams now and then.",
         )
     return Finding("payments and updated_at", asked, words, "moves it", "Paid documents come with the next sync.")
 
