@@ -14,7 +14,7 @@ import pytest
 import yaml
 from airbyte_cdk.models import AirbyteMessageSerializer, Type
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
-from source_sage.sync.sync import loop, messages
+from source_sage.sync import loop, messages
 
 from source_sage.api.businesses import Business
 from source_sage.api.transport import Answer, Transport
