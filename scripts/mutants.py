@@ -7,7 +7,8 @@ mutmut makes the mutants and runs, for each, the tests that run through its func
 the change that nobody noticed; `build/mutation.json` has the figures.
 
 Exits with 1 if a module's share of mutants that were noticed is below its floor. A floor is two points below what was
-measured: several tests draw their examples at random, and a mutant that loops is noticed by time alone.
+measured: several tests draw their examples at random, and a mutant that loops is noticed by time alone. A floor of 0 was
+not measured yet: the first night does, and its figure goes here.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ FLOORS: Final[dict[str, int]] = {
     "pages": 0,
     "rows": 0,
     "slices": 0,
-    "state": 0,
+    "state": 86,
     "tokens": 0,
 }
 # What may notice beside the unit tests of the same name. mutmut runs, of all these, those that go through a mutant.
