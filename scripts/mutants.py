@@ -36,7 +36,7 @@ FLOORS: Final[dict[str, int]] = {
     "state": 86,
     "tokens": 0,
 }
-# The unit tests that may notice, where it is not just those of the same name. mutmut runs those that go through a mutant.
+# The unit tests that may notice, where it is not just those of the same name; mutmut runs those that meet a mutant.
 TESTS: Final[dict[str, tuple[str, ...]]] = {
     "cuts": ("cuts", "slices"),
     "keys": ("keys", "slices"),
