@@ -178,7 +178,7 @@ lock: .venv/installed ## Write the locks anew; UPGRADE=1 takes newer versions
 	$(LOCK) requirements/sbom.in -o requirements/sbom.txt
 	for name in house site; do $(LOCK) requirements/$$name.in -o requirements/$$name.txt || exit; done
 	$(LOCK) pyproject.toml requirements/mutation.in --extra dev -c requirements/dev.txt -o requirements/mutation.txt
-	$(LOCK) pyproject.toml --resolution lowest-direct -o requirements/lowest/run.txt
+	$(LOCK) pyproject.toml --resolution lowest-direct --upgrade -o requirements/lowest/run.txt
 	$(LOCK) pyproject.toml --extra dev -c requirements/lowest/run.txt -o requirements/lowest/dev.txt
 
 clean: ## Remove environments and what was built

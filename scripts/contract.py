@@ -157,7 +157,14 @@ def _kind(field: Mapping[str, Any]) -> str:
 
 
 def _state() -> dict[str, Any]:
-    return {"version": state.VERSION, "form": state.Checkpoint.model_json_schema(), "examples": STATES}
+    return {"version": state.VERSION, "form": _form(state.Checkpoint.model_json_schema()), "examples": STATES}
+
+
+def _form(schema: Any) -> Any:
+    """A JSON Schema without the words in it."""
+    if isinstance(schema, dict):
+        return {key: _form(value) for key, value in schema.items() if key not in ("title", "description")}
+    return [_form(one) for one in schema] if isinstance(schema, list) else schema
 
 
 def _breaking_catalog(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:

@@ -7,7 +7,8 @@ mutmut makes the mutants and runs, for each, the tests that run through its func
 the change that nobody noticed; `build/mutation.json` has the figures.
 
 Exits with 1 if a module's share of mutants that were noticed is below its floor. A floor is two points below what was
-measured: several tests draw their examples at random, and a mutant that loops is noticed by time alone.
+measured: several tests draw their examples at random, and a mutant that loops is noticed by time alone. A floor of 0
+was not measured yet: the first night does, and its figure goes here.
 """
 
 from __future__ import annotations
@@ -32,15 +33,15 @@ FLOORS: Final[dict[str, int]] = {
     "pages": 0,
     "rows": 0,
     "slices": 0,
-    "state": 0,
+    "state": 86,
     "tokens": 0,
 }
-# What may notice beside the unit tests of the same name. mutmut runs, of all these, those that go through a mutant.
-OTHERS: Final[dict[str, tuple[str, ...]]] = {
-    "cuts": ("slices",),
-    "keys": ("slices",),
-    "rows": ("row_times",),
-    "state": ("starts",),
+# The unit tests that may notice, where it is not just those of the same name; mutmut runs those that meet a mutant.
+TESTS: Final[dict[str, tuple[str, ...]]] = {
+    "cuts": ("cuts", "slices"),
+    "keys": ("keys", "slices"),
+    "rows": ("rows", "row_times"),
+    "state": ("state", "starts"),
 }
 # mutmut's exit codes of a mutant, by what they mean here.
 NOTICED: Final = {1, 3, 36, 24, 152, -24, -9, -11}  # a test failed or broke, or the mutant ran for too long
@@ -118,7 +119,7 @@ def _copy(module: str, work: Path) -> None:
 
 def tests_of(module: str) -> list[str]:
     """The unit tests that may notice a module's mutants."""
-    return [f"unit_tests/test_{name}.py" for name in (module, *OTHERS.get(module, ()))]
+    return [f"unit_tests/test_{name}.py" for name in TESTS.get(module, (module,))]
 
 
 def _path(module: str) -> Path:
