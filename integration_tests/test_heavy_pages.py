@@ -162,12 +162,13 @@ def asked_while_full_pages_raise(
     """The sizes that are asked for, and the pauses between."""
     send, tries, pauses = Transport._send, [], []
 
-    def raising(self: Transport, path: str, params: dict[str, str], *more: Any) -> Any:
-        if path == "/contacts" and params["items_per_page"] != "1":
-            tries.append(params["items_per_page"])
-            if params["items_per_page"] == "200":
+    def raising(self: Transport, asked: Any, token: str) -> Any:
+        size = asked.params.get("items_per_page")
+        if asked.path == "/contacts" and size != "1":
+            tries.append(size)
+            if size == "200":
                 raise problem
-        return send(self, path, params, *more)
+        return send(self, asked, token)
 
     monkeypatch.setattr(Transport, "_send", raising)
     monkeypatch.setattr(sage.clock, "sleep", pauses.append)

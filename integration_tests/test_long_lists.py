@@ -515,4 +515,4 @@ def test_answers_without_the_echo_of_the_business_are_named_once_a_list(sage: Lo
     sync = Connection(sage, "contacts", "addresses").sync()
     for name in ("contacts", "addresses"):
         assert len([text for text in sync.warnings if "X-Business" in text and name in text]) == 1
-    assert any("X-Business" in text for text in sync.output.log("INFO")[-1:])
+    assert any("answers that named no business: addresses, contacts" in text for text in sync.output.log("INFO")[-1:])

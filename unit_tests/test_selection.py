@@ -50,7 +50,7 @@ def test_the_streams_that_are_named_and_no_others(config_file: Path, capsys: pyt
     [
         ({}, "sales_invoice", "There is no stream sales_invoice. Did you mean sales_invoices?"),
         ({}, "zzzz", "There is no stream zzzz. `source-sage discover`"),
-        ({"replicate_customer_data": False}, "sales_invoices", "sales_invoices is in a group"),
+        ({"replicate_customer_data": False}, "sales_invoices", "sales_invoices belongs to a group"),
     ],
 )
 def test_a_name_that_is_none_is_told(form: dict[str, bool], name: str, told: str) -> None:

@@ -14,7 +14,6 @@ import pytest
 import yaml
 from airbyte_cdk.models import AirbyteMessageSerializer, Type
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
-from source_sage.sync import loop, messages
 
 from source_sage.api.businesses import Business
 from source_sage.api.transport import Answer, Transport
@@ -27,6 +26,7 @@ from source_sage.lists.state import Checkpoint, StreamState, Whole
 from source_sage.lists.task import Batch, Task
 from source_sage.sign_in import tokens
 from source_sage.streams import PACKAGE, every_stream
+from source_sage.sync import loop, messages
 from source_sage.sync.report import Report
 from source_sage.sync.stopping import Stop
 from unit_tests.form import a_form

@@ -176,11 +176,14 @@ def _joined(envelope: Envelope, parts: Sequence[Answer[Page]]) -> Answer[Page]:
     if len(parts) == 1:
         (one,) = parts
         return Answer((envelope, one.taken[1]), one.moment, one.took, one.size)
-    taken = Taken(
-        [item for one in parts for item in one.taken[1].items],
-        [key for one in parts for key in one.taken[1].to_emit],
-        [records for one in parts for records in one.taken[1].records],
-    )
+    # A row that moved from one part to the next while they were asked for leaves once.
+    to_emit: dict[Any, None] = {}
+    records: list[Records] = []
+    for one in parts:
+        again = {key for key in one.taken[1].to_emit if key in to_emit}
+        records += [some.without(again) for some in one.taken[1].records] if again else one.taken[1].records
+        to_emit.update(dict.fromkeys(one.taken[1].to_emit))
+    taken = Taken([item for one in parts for item in one.taken[1].items], list(to_emit), records)
     # As if it had been under way all the time: what was changed between two parts was changed while it was read.
     moment = max(one.moment for one in parts)
     began = min(one.moment - dt.timedelta(seconds=one.took) for one in parts)
