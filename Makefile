@@ -9,7 +9,7 @@ DEMO_BIN = .venv-demo/bin
 PARALLEL = -n auto --dist worksteal
 
 .PHONY: help install demo test test-fast test-installed test-lowest mutants snapshots dist site registry-tree release-check \
-	image-name house hooks pyairbyte torture fuzz attacks long resume image-test destination-test statements statements-test statements-torture audit bench docs lint lock clean
+	image-name house hooks pyairbyte pages-test torture fuzz attacks long resume image-test destination-test statements statements-test statements-torture audit bench docs lint lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,7 +69,11 @@ hooks: .venv/installed .venv-house/installed ## Run lint and house before each c
 	.venv-house/bin/pre-commit install
 
 pyairbyte: .venv/installed .venv-demo/installed ## Through PyAirbyte into DuckDB (minutes)
-	$(BIN)/pytest integration_tests/test_pyairbyte.py integration_tests/test_sync.py integration_tests/test_pages_work.py -m pyairbyte
+	$(BIN)/pytest integration_tests/test_pyairbyte.py integration_tests/test_sync.py -m pyairbyte
+
+# Every block of README and docs/sage.md, copied and pasted into a fresh folder, twice.
+pages-test: .venv/installed .venv-demo/installed ## Run the blocks of README and docs/sage.md as a reader does (minutes)
+	$(BIN)/pytest integration_tests/test_pages_work.py -m pyairbyte
 
 # The convergence property, thousands of times: about a second an example.
 torture: .venv/installed ## Random changes, faults and kills, 2,000 times: TORTURE_EXAMPLES (half an hour)
