@@ -111,6 +111,14 @@ def test_an_answer_for_another_business_forbids_a_sync() -> None:
         assert "Do not sync" in report.verdict
 
 
+def test_answers_that_name_no_business_are_told() -> None:
+    with Sandbox(size="tiny", seed=1) as box:
+        box.faults.add(faults.no_business(), path="*/contacts")
+        found = finding(probed(box), "which business an answer is for")
+        assert found.answer == "not on every list"
+        assert "answers named no business" in found.seen
+
+
 def test_a_payment_that_moves_no_document_is_found() -> None:
     for moves, answer in ((True, "moves it"), (False, "does not move it")):
         with Sandbox(size="small", seed=1, payment_touches_document=moves) as box:

@@ -166,9 +166,7 @@ class Looker:
             seen = self._send(path, params, business, token)
         if seen.good and business and "$items" in seen.body and path != "/businesses":
             echoed = seen.headers.get("X-Business")
-            self.echoes[
-                "none" if not echoed else "the business asked for" if echoed == business else "another business"
-            ] += 1
+            self.echoes[OWN if echoed == business else OTHER if echoed else NONE] += 1
         return seen
 
     def _send(self, path: str, params: Mapping[str, str], business: str | None, token: str) -> Seen:
