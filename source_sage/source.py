@@ -51,7 +51,7 @@ from source_sage.sign_in.tokens import SageTokens
 from source_sage.streams import StreamFacts, every_stream, manifest, streams_of
 from source_sage.sync.loop import SECONDS_BETWEEN_LOOKS, Sync
 from source_sage.sync.messages import LONGEST_SILENCE_SECONDS, state_message
-from source_sage.sync.plan import StreamRun
+from source_sage.sync.plan import StreamRun, state_key
 from source_sage.sync.report import Report
 from source_sage.sync.stopping import Stop
 
@@ -223,7 +223,7 @@ class SourceSage(Source):
         """
         checked = SageConfig.parse(config)
         states = ConnectorStateManager(state=state)
-        host = str(urlsplit(checked.endpoints.api).hostname)
+        host = _host(checked)
         lists = {name: facts for facts in streams for name in facts.lists}
         reached = {
             name: StreamState(one.name, states.get_stream_state(one.name, None), host) for name, one in lists.items()
@@ -233,11 +233,11 @@ class SourceSage(Source):
         for business in readable:
             refused = refusals(lists, business.profile)
             for name, facts in lists.items():
-                key = f"{business.id}/{name}" if len(facts.parents) > 1 else business.id
                 if refusal := refused.get(name):
                     yield Planned(business, name, "", None, 0, refusal.reason)
                 else:
-                    yield planned(every_stream()[name], business, reached[name].checkpoint(key), checked, transport)
+                    checkpoint = reached[name].checkpoint(state_key(facts, name, business))
+                    yield planned(every_stream()[name], business, checkpoint, checked, transport)
 
     def _meanwhile(
         self,
@@ -293,7 +293,7 @@ def _states(
     config: SageConfig, streams: Sequence[StreamFacts], saved: ConnectorStateManager
 ) -> tuple[list[tuple[StreamFacts, StreamState]], dict[str, AirbyteTracedException]]:
     """The streams with how far each is; and by name, with the reason, those whose saved state is no use."""
-    host = str(urlsplit(config.endpoints.api).hostname)
+    host = _host(config)
     found, failed = [], {}
     for facts in streams:
         blob = {} if facts.fed_by_others else saved.get_stream_state(facts.name, None)
@@ -302,6 +302,11 @@ def _states(
         except AirbyteTracedException as failure:
             failed[facts.name] = failure
     return found, failed
+
+
+def _host(config: SageConfig) -> str:
+    """Whose state it is that is kept."""
+    return str(urlsplit(config.endpoints.api).hostname)
 
 
 def _no_such_stream(name: str) -> AirbyteTracedException:

@@ -209,7 +209,7 @@ class Transport:
                 code = data_code(content)
                 meaning = self._error_handler.interpret_response(seen(response.status_code, code))
             if meaning is not None and meaning.response_action is ResponseAction.RATE_LIMITED:
-                sent_at = _date(response) or self._clock.now()
+                sent_at = date_of(response.headers) or self._clock.now()
                 request.refused(retry_after_seconds(response.headers.get("Retry-After"), sent_at))
             else:
                 request.answered()
@@ -302,7 +302,7 @@ class Transport:
     def _moment(self, response: requests.Response) -> dt.datetime:
         """When Sage answered; the earlier of the two clocks, since a watermark that is too late loses changes."""
         now = self._clock.now()
-        return min(_date(response) or now, now)
+        return min(date_of(response.headers) or now, now)
 
     def _wait_or_give_up(self, asked: _Asked, what: str, *, too_heavy: bool) -> None:
         """Ask again what failed for a reason that passes; not what is too heavy and can be had by smaller requests."""
@@ -372,10 +372,10 @@ def _content(response: requests.Response) -> bytes:
     return b"".join(pieces)[:most]
 
 
-def _date(response: requests.Response) -> dt.datetime | None:
+def date_of(headers: Mapping[str, str]) -> dt.datetime | None:
     """What Sage's clock showed, UTC; None if it does not say, or names a moment that no calendar has."""
     try:
-        return parsedate_to_datetime(response.headers["Date"]).astimezone(dt.UTC)
+        return parsedate_to_datetime(headers["Date"]).astimezone(dt.UTC)
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
 

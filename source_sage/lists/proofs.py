@@ -122,7 +122,7 @@ class ProvenReader(ListReader):
         tells = self._facts.tombstones or self._facts.keeps_deleted
         # Where deletions are not told, a longer list of changes is proof too, if nothing was changed while it was read
         # and its length stayed: what went would have made it shorter.
-        is_quiet = evidence.stood_still and not touched.unknown(later)
+        is_quiet = not tells and evidence.stood_still and not touched.unknown(later)
         again: dict[Slice, bool] = {}
         for one in slices:
             missed = partial(one.missed, totals[one], touched, later)

@@ -9,21 +9,24 @@ import datetime as dt
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import requests
 
 from source_sage.api.pace import retry_after_seconds
+from source_sage.api.transport import (
+    CONNECT_TIMEOUT_SECONDS,
+    LARGEST_PAGE_BYTES,
+    READ_TIMEOUT_SECONDS,
+    REQUEST_SECONDS,
+    date_of,
+)
 from source_sage.bodies import data_code, parsed
 from source_sage.clock import Clock
 from source_sage.session import body_of, open_session
 from source_sage.sign_in.tokens import SageTokens
 
 REQUESTS_AT_MOST: Final = 200
-REQUEST_SECONDS: Final = 100.0
-TIMEOUT_SECONDS: Final = (10.0, 90.0)
-BODY_BYTES_AT_MOST: Final = 64 << 20
 LONGEST_WAIT_SECONDS: Final = 60.0
 NO_ANSWER: Final = 0
 OWN, OTHER, NONE = "the business asked for", "another business", "no business"
@@ -77,10 +80,7 @@ class Seen:
     @property
     def date(self) -> dt.datetime | None:
         """The header `Date`, UTC."""
-        try:
-            return parsedate_to_datetime(self.headers["Date"]).astimezone(dt.UTC)
-        except (KeyError, TypeError, ValueError, OverflowError):
-            return None
+        return date_of(self.headers)
 
     @property
     def outcome(self) -> str:
@@ -182,11 +182,11 @@ class Looker:
                 self._api + path,
                 params=dict(params),
                 headers=headers,
-                timeout=TIMEOUT_SECONDS,
+                timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
                 allow_redirects=False,
                 stream=True,
             )
-            content = body_of(response, BODY_BYTES_AT_MOST)
+            content = body_of(response, LARGEST_PAGE_BYTES)
         except requests.exceptions.RequestException:
             return Seen(NO_ANSWER, took=self._clock.monotonic() - began, at=self._clock.now())
         took = self._clock.monotonic() - began

@@ -73,7 +73,7 @@ class PlannedReading:
     def reach(self, checkpoint: Checkpoint) -> None:
         """Note for each of its streams how far it is."""
         for run in self.streams:
-            run.state.move(_state_key(run, self.facts.name, self.business), checkpoint)
+            run.state.move(state_key(run.facts, self.facts.name, self.business), checkpoint)
             run.moved = True
 
 
@@ -103,7 +103,7 @@ class Plan:
                 lists.setdefault(name, []).append(run)
         for name, runs in lists.items():
             for business in businesses:
-                reached = [(run, run.state.checkpoint(_state_key(run, name, business))) for run in runs]
+                reached = [(run, run.state.checkpoint(state_key(run.facts, name, business))) for run in runs]
                 for checkpoint, served in shared_starts(reached):
                     for run in served:
                         run.left += 1
@@ -111,6 +111,6 @@ class Plan:
                     yield PlannedReading(known[name], business, checkpoint, served)
 
 
-def _state_key(run: StreamRun, list_name: str, business: Business) -> str:
+def state_key(facts: StreamFacts, list_name: str, business: Business) -> str:
     """Under which key a stream keeps its checkpoint: by business, and by list where it is made of several."""
-    return f"{business.id}/{list_name}" if len(run.facts.parents) > 1 else business.id
+    return f"{business.id}/{list_name}" if len(facts.parents) > 1 else business.id
