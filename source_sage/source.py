@@ -38,7 +38,7 @@ from source_sage.api.rights import Subscription, refusals
 from source_sage.api.transport import Transport
 from source_sage.check import PATIENCE_SECONDS, check, require_sense
 from source_sage.clock import Clock
-from source_sage.config import SageConfig
+from source_sage.config import Endpoints, SageConfig
 from source_sage.errors import ListRefused, RefusedBeforehand, config_error, stopped
 from source_sage.forecast import Planned, planned
 from source_sage.given import catalog_of, config_of, state_of
@@ -271,14 +271,33 @@ class SourceSage(Source):
         self, config: Mapping[str, Any], checked: SageConfig, *, reading: bool
     ) -> tuple[SageTokens, Transport]:
         mutable = config if isinstance(config, MutableMapping) else dict(config)
-        endpoints = checked.endpoints
-        tokens = SageTokens(mutable, endpoints.token, reading=reading, clock=self._clock, config_file=self._config_file)
-        self._tokens = tokens
         pace = Pace(self._clock) if reading else Pace(self._clock, PATIENCE_SECONDS, in_all=True)
-        transport = Transport(
-            endpoints.api, tokens, error_handler(), connections=checked.num_workers, clock=self._clock, pace=pace
+        tokens, transport = connected(
+            mutable,
+            checked.endpoints,
+            self._clock,
+            config_file=self._config_file,
+            reading=reading,
+            connections=checked.num_workers,
+            pace=pace,
         )
+        self._tokens = tokens
         return tokens, transport
+
+
+def connected(
+    form: MutableMapping[str, Any],
+    endpoints: Endpoints,
+    clock: Clock,
+    *,
+    config_file: ConfigFile | None = None,
+    reading: bool = False,
+    connections: int = 1,
+    pace: Pace | None = None,
+) -> tuple[SageTokens, Transport]:
+    """The sign-in of a form, and who asks Sage with it; see `SageTokens` and `Transport`."""
+    tokens = SageTokens(form, endpoints.token, reading=reading, clock=clock, config_file=config_file)
+    return tokens, Transport(endpoints.api, tokens, error_handler(), connections=connections, clock=clock, pace=pace)
 
 
 def _understood(config: Mapping[str, Any]) -> SageConfig:

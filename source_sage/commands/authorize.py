@@ -25,7 +25,7 @@ from typing import Final
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_sage.api.businesses import Business, chosen, covered_by_sign_in, not_covered
-from source_sage.api.transport import NoGoodAnswer, Transport
+from source_sage.api.transport import NoGoodAnswer
 from source_sage.clock import Clock
 from source_sage.config import ALL_BUSINESSES, SAGE_API, Endpoints, SageConfig
 from source_sage.errors import ListRefused, config_error, transient_error
@@ -40,8 +40,7 @@ from source_sage.sign_in.consent import (
     redirect_uri,
 )
 from source_sage.sign_in.redirect import RedirectListener
-from source_sage.sign_in.tokens import SageTokens
-from source_sage.source import error_handler
+from source_sage.source import connected
 
 DEFAULT_PORT: Final = 8765
 DEFAULT_TIMEOUT_SECONDS: Final = 300
@@ -314,8 +313,7 @@ def _businesses(config: dict[str, str], output: Path, clock: Clock) -> list[Busi
     endpoints = Endpoints.of(config["api_endpoint"])
     try:
         with _airbyte_unheard():
-            tokens = SageTokens(config, endpoints.token, reading=False, clock=clock, config_file=ConfigFile(output))
-            transport = Transport(endpoints.api, tokens, error_handler(), connections=1, clock=clock)
+            _, transport = connected(config, endpoints, clock, config_file=ConfigFile(output))
             businesses = covered_by_sign_in(transport, tries=TRIES)
     except NoGoodAnswer as problem:
         raise transient_error(

@@ -6,11 +6,11 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_sage.api.businesses import Business, chosen, covered_by_sign_in, not_covered
-from source_sage.api.transport import Transport
 from source_sage.clock import Clock
 from source_sage.commands import person
 from source_sage.comparing.comparison import LEDGER, Comparison
@@ -21,8 +21,7 @@ from source_sage.counts import Tally
 from source_sage.errors import ListRefused, config_error
 from source_sage.selection import selected
 from source_sage.sign_in.config_file import ConfigFile
-from source_sage.sign_in.tokens import SageTokens
-from source_sage.source import error_handler
+from source_sage.source import connected
 from source_sage.streams import StreamFacts, every_stream
 from source_sage.views import TABLES
 
@@ -73,16 +72,14 @@ def _lists(config: SageConfig, tables: Tables, names: Sequence[str]) -> list[Str
 
 
 def _verdict(
-    form: dict[str, object],
+    form: dict[str, Any],
     config: SageConfig,
     tables: Tables,
     streams: Sequence[StreamFacts],
     clock: Clock,
     file: ConfigFile,
 ) -> tuple[int, list[str]]:
-    endpoints = config.endpoints
-    tokens = SageTokens(form, endpoints.token, reading=False, clock=clock, config_file=file)
-    transport = Transport(endpoints.api, tokens, error_handler(), connections=1, clock=clock)
+    _, transport = connected(form, config.endpoints, clock, config_file=file)
     tally = Tally()
     covered = covered_by_sign_in(transport, tally=tally)
     choice = chosen(config, covered)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import json
 import os
 import sys
 import traceback
@@ -16,6 +15,7 @@ from typing import Any, Final
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_sage import given
 from source_sage.errors import config_error
 from source_sage.sign_in.config_file import ConfigFile
 
@@ -116,17 +116,9 @@ def config_of(path: Path) -> dict[str, Any]:
     Raises:
         AirbyteTracedException: config_error that names the file and what to do.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         raise config_error(
             f"There is no {path}. `source-sage authorize` signs you in and writes {CONFIG_FILE}; --config names "
             "another file."
-        ) from None
-    except OSError as error:
-        raise config_error(f"{path} cannot be read: {error.strerror}.") from None
-    except (ValueError, RecursionError) as error:
-        raise config_error(f"{path} is not valid JSON ({error}).") from None
-    if not isinstance(content, dict):
-        raise config_error(f'{path} holds no object: it must look like {{"client_id": "…", …}}.')
-    return content
+        )
+    return given.config_of(str(path))

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from source_sage.api.businesses import chosen, covered_by_sign_in
-from source_sage.api.transport import Transport
 from source_sage.clock import Clock
 from source_sage.commands import person
 from source_sage.config import SageConfig
@@ -22,8 +21,7 @@ from source_sage.probing.findings import Finding, Report
 from source_sage.probing.looker import REQUESTS_AT_MOST, Looker, NoRequestsLeft
 from source_sage.probing.subject import Subject
 from source_sage.sign_in.config_file import ConfigFile
-from source_sage.sign_in.tokens import SageTokens
-from source_sage.source import error_handler
+from source_sage.source import connected
 from source_sage.streams import every_stream
 
 DISTRIBUTION = "airbyte-source-sage"
@@ -67,16 +65,14 @@ def probe(form: dict[str, Any], business: str | None, clock: Clock, file: Config
         AirbyteTracedException: the sign-in does not work, or there is no such business.
     """
     config = SageConfig.parse(form)
-    endpoints = config.endpoints
-    tokens = SageTokens(form, endpoints.token, reading=False, clock=clock, config_file=file)
-    transport = Transport(endpoints.api, tokens, error_handler(), connections=1, clock=clock)
+    tokens, transport = connected(form, config.endpoints, clock, config_file=file)
     choice = chosen(config, covered_by_sign_in(transport))
     one = next((one for one in choice.businesses if business in (None, one.id)), None)
     if one is None:
         raise config_error(
             f"--business {business} is none of the config's. Leave it out, or take an id of the Account ID."
         )
-    looker = Looker(endpoints.api, tokens, one.id, clock)
+    looker = Looker(config.endpoints.api, tokens, one.id, clock)
     findings: list[Finding] = []
     try:
         findings.extend(_asked(looker, form))
