@@ -16,7 +16,7 @@ from source_sage.clock import Clock
 from source_sage.commands import person
 from source_sage.config import SageConfig
 from source_sage.errors import config_error
-from source_sage.probing import questions_of_access, questions_of_lists
+from source_sage.probing import questions_of_access, questions_of_lists, questions_of_rows
 from source_sage.probing.findings import Finding, Report
 from source_sage.probing.looker import REQUESTS_AT_MOST, Looker, NoRequestsLeft
 from source_sage.probing.subject import Subject
@@ -84,11 +84,11 @@ def probe(form: dict[str, Any], business: str | None, clock: Clock, file: Config
 
 
 def _asked(looker: Looker, form: dict[str, Any]) -> Iterator[Finding]:
-    total = len(questions_of_lists.QUESTIONS) + len(questions_of_access.QUESTIONS)
+    questions = [*questions_of_lists.QUESTIONS, *questions_of_rows.QUESTIONS, *questions_of_access.QUESTIONS]
     streams = every_stream()
     subject = Subject.read(looker, streams, lambda name: _progress(looker, f"a page of {name}"))
-    for number, question in enumerate((*questions_of_lists.QUESTIONS, *questions_of_access.QUESTIONS), 1):
-        _progress(looker, f"question {number} of {total}")
+    for number, question in enumerate(questions, 1):
+        _progress(looker, f"question {number} of {len(questions)}")
         found = question(subject)
         yield from [found] if isinstance(found, Finding) else found
     yield questions_of_access.token_lives(form)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 UNSETTLED: Final = "not settled"
+NAMED_AT_MOST: Final = 12
 
 
 @dataclass(frozen=True)
@@ -107,3 +108,24 @@ class Report:
 def _wrapped(text: str, width: int, indent: int) -> list[str]:
     blank = " " * indent
     return textwrap.wrap(text, max(width, indent + 40), initial_indent=blank, subsequent_indent=blank)
+
+
+def either(
+    unknown: str, asked: str, results: Mapping[str, Sequence[str]], means: str, needs: str, doubt: str = ""
+) -> Finding:
+    """The finding of a question that was put to several lists, each with an answer of its own.
+
+    Args:
+        results: the lists that gave each answer.
+        needs: what would show it, where no list did.
+    """
+    if not results:
+        return Finding(unknown, asked, f"there is no {needs.removeprefix('a ')}", UNSETTLED, f"It would take {needs}.")
+    words = "; ".join(f"{answer}: {named(names)}" for answer, names in results.items())
+    return Finding(unknown, asked, words, " / ".join(sorted(results)), means, doubt)
+
+
+def named(names: Sequence[str]) -> str:
+    """Names, and of very many only the first."""
+    more = len(names) - NAMED_AT_MOST
+    return ", ".join(names[:NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -12,7 +11,7 @@ import jwt
 from source_sage.api.rights import Profile, refusals
 from source_sage.probing.findings import UNSETTLED, Finding
 from source_sage.probing.looker import NONE, OTHER
-from source_sage.probing.subject import Subject
+from source_sage.probing.subject import Subject, moment_of
 
 NO_BUSINESS: Final = "0" * 32
 NO_TOKEN: Final = "no-token-at-all"  # noqa: S105
@@ -146,7 +145,7 @@ def clocks(subject: Subject) -> Finding:
         (stamp - seen.date).total_seconds()
         for seen in answers
         if seen.date
-        for stamp in map(_moment, (one.get("updated_at") for one in seen.items))
+        for stamp in map(moment_of, (one.get("updated_at") for one in seen.items))
         if stamp
     ]
     words = f"`Date` is {ahead:+.0f} s from this machine's clock"
@@ -184,10 +183,3 @@ QUESTIONS: Final[Sequence[Callable[[Subject], Finding]]] = (
     echo,
     limits,
 )
-
-
-def _moment(value: object) -> dt.datetime | None:
-    try:
-        return dt.datetime.fromisoformat(str(value)).astimezone(dt.UTC) if value else None
-    except ValueError:
-        return None

@@ -1,30 +1,26 @@
-"""What is asked of Sage's lists: order, pages, filters, deletions, fields. Each question gives one finding."""
+"""What is asked of Sage's lists: order, pages, filters. Each question gives one finding."""
 
 from __future__ import annotations
 
 import datetime as dt
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 from source_sage.clock import parse_utc, utc_text
-from source_sage.lists.rows import RowShaper
-from source_sage.probing.findings import UNSETTLED, Finding
+from source_sage.probing.findings import UNSETTLED, Finding, either, named
 from source_sage.probing.looker import Seen
-from source_sage.probing.subject import Record, Subject
+from source_sage.probing.subject import Record, Subject, moment_of
 from source_sage.streams import StreamFacts
 
 LISTS_TRIED: Final = 4
-NAMED_AT_MOST: Final = 12
 FAT_ROWS: Final = 50
 PAGE_SIZES: Final = (200, 100, 50)
 ORDERED_BY: Final = ("created_at", "updated_at", "date", "displayed_as")
 DAY: Final = dt.timedelta(days=1)
 SECOND: Final = dt.timedelta(seconds=1)
-ATTACHMENTS_TOO_OLD: Final = "2019-06-11T00:00:00Z"
-YEARS_OF_DELETIONS: Final = 2
 
 
 def order(subject: Subject) -> Finding:
@@ -43,7 +39,7 @@ def order(subject: Subject) -> Finding:
             UNSETTLED,
             "A list of more rows would show it.",
         )
-    seen_words = "; ".join(f"{words}: {_named(names)}" for words, names in found.items())
+    seen_words = "; ".join(f"{words}: {named(names)}" for words, names in found.items())
     return Finding("default order", asked, seen_words, " / ".join(sorted(found)), means)
 
 
@@ -75,7 +71,7 @@ def sort(subject: Subject) -> Finding:
         how = "not allowed" if not seen.good else "sorted" if got == sorted(got) else "not sorted"
         results.setdefault(how, []).append(facts.name)
     means = "The source does not use it."
-    return _either("sort", asked, results, means, "a list with `sort` whose rows are not in order of change anyway")
+    return either("sort", asked, results, means, "a list with `sort` whose rows are not in order of change anyway")
 
 
 def dates(subject: Subject) -> Finding:
@@ -91,9 +87,9 @@ def dates(subject: Subject) -> Finding:
         results.setdefault(_counted_in(subject, facts, one_day, len(others) > 1), []).append(facts.name)
     doubt = ""
     if "the filter is not applied" in results:
-        doubt = f"Dates are not filtered by Sage in {_named(results['the filter is not applied'])}: all rows are read."
+        doubt = f"Dates are not filtered by Sage in {named(results['the filter is not applied'])}: all rows are read."
     means = "The source asks for a day more on each side until an answer shows that the edges are in."
-    return _either("from_date and to_date", asked, results, means, "a dated list with rows", doubt)
+    return either("from_date and to_date", asked, results, means, "a dated list with rows", doubt)
 
 
 def _counted_in(subject: Subject, facts: StreamFacts, one_day: str, has_others: bool) -> str:
@@ -121,30 +117,25 @@ def changes(subject: Subject) -> Finding:
     asked = "`updated_or_created_since` at the newest change of a page"
     results: dict[str, list[str]] = {}
     for facts, first in subject.pages(changes=True):
-        stamped = [one for one in first.items if _moment(one.get("updated_at"))]
+        stamped = [one for one in first.items if moment_of(one.get("updated_at"))]
         if not stamped or sum(map(len, results.values())) >= LISTS_TRIED:
             continue
         newest = max(stamped, key=lambda one: str(one["updated_at"]))
-        moment = _moment(newest["updated_at"])
+        moment = moment_of(newest["updated_at"])
         assert moment is not None
         at = moment.replace(microsecond=0)
-        if _holds(subject, facts, newest, updated_or_created_since=utc_text(at)):
+        if subject.holds(facts, newest, updated_or_created_since=utc_text(at)):
             answer = "its own second is in" if moment == at else "not to be told from finer times"
-        elif _holds(subject, facts, newest, updated_or_created_since=utc_text(at - SECOND)):
+        elif subject.holds(facts, newest, updated_or_created_since=utc_text(at - SECOND)):
             answer = "its own second is out"
         else:
             answer = "a changed row does not come"
         results.setdefault(answer, []).append(facts.name)
     doubt = ""
     if "a changed row does not come" in results:
-        doubt = f"{_named(results['a changed row does not come'])}: changes are not told by updated_or_created_since."
+        doubt = f"{named(results['a changed row does not come'])}: changes are not told by updated_or_created_since."
     means = "The source asks from ten minutes before its last read, so that either does."
-    return _either("updated_or_created_since", asked, results, means, "a list of rows with updated_at", doubt)
-
-
-def _holds(subject: Subject, facts: StreamFacts, row: Record, **params: str) -> bool:
-    seen = subject.looker.page(facts.name, **{**facts.query, **params})
-    return any(one.get("id") == row.get("id") for one in seen.items)
+    return either("updated_or_created_since", asked, results, means, "a list of rows with updated_at", doubt)
 
 
 def both_filters(subject: Subject) -> Finding:
@@ -162,7 +153,9 @@ def both_filters(subject: Subject) -> Finding:
             facts.name, from_date=day, to_date=day, updated_or_created_since=since, **facts.query
         )
         off_date = any(str(one.get(facts.date_field or "date"))[:10] != day for one in seen.items)
-        off_change = any((_moment(one.get("updated_at")) or parse_utc(since)) < parse_utc(since) for one in seen.items)
+        off_change = any(
+            (moment_of(one.get("updated_at")) or parse_utc(since)) < parse_utc(since) for one in seen.items
+        )
         answer = {
             (False, False): "both hold",
             (True, False): "only the change counts",
@@ -173,12 +166,12 @@ def both_filters(subject: Subject) -> Finding:
     means = (
         "Long reads of changes are cut by date only where an answer shows that both hold; else whole lists are read."
     )
-    return _either("dates and changes together", asked, results, means, "a dated list edited on different days")
+    return either("dates and changes together", asked, results, means, "a dated list edited on different days")
 
 
 def _telling(items: Sequence[Record], field: str) -> tuple[str, str] | None:
     """A day and a moment of change such that each filter alone lets through what the other does not."""
-    rows = [(str(one.get(field) or "")[:10], _moment(one.get("updated_at"))) for one in items]
+    rows = [(str(one.get(field) or "")[:10], moment_of(one.get("updated_at"))) for one in items]
     known = [(day, moment) for day, moment in rows if day and moment]
     for day in {day for day, _ in known}:
         inside = [moment for its_day, moment in known if its_day == day]
@@ -203,9 +196,9 @@ def undated(subject: Subject) -> Finding:
         results.setdefault(answer, []).append(facts.name)
     doubt = ""
     if names := results.get("some rows are hidden"):
-        doubt = f"With a Start or End Date rows without a date are left out of {_named(names)}."
+        doubt = f"With a Start or End Date rows without a date are left out of {named(names)}."
     means = "A list with hidden rows is not cut by date; with a Start or End Date such rows are outside."
-    return _either("rows without a date", asked, results, means, "a dated list with rows", doubt)
+    return either("rows without a date", asked, results, means, "a dated list with rows", doubt)
 
 
 def pages(subject: Subject) -> Iterator[Finding]:
@@ -296,189 +289,6 @@ def speed(subject: Subject) -> Finding:
     return Finding("seconds a page", asked, "; ".join(words), f"up to {slowest:.1f} s", means)
 
 
-def tombstones(subject: Subject) -> Iterator[Finding]:
-    """What deleted rows look like, and whether `deleted_since` counts its own second in."""
-    asked = f"`deleted_since` {YEARS_OF_DELETIONS} years ago, of every list that takes it"
-    since = utc_text(subject.details.at.replace(microsecond=0) - YEARS_OF_DELETIONS * 365 * DAY)
-    shapes: Counter[str] = Counter()
-    oldest: list[dt.datetime] = []
-    dated: tuple[StreamFacts, Record, dt.datetime] | None = None
-    refused = Counter[str]()
-    for name, facts in subject.lists.items():
-        if not facts.tombstones or not subject.first[name].good:
-            continue
-        seen = subject.looker.page(name, deleted_since=since)
-        if not seen.good:
-            refused[seen.outcome] += 1
-        for row in seen.items:
-            at = _moment(row.get("deleted_at"))
-            shapes["with deleted_at" if at else "without deleted_at"] += 1
-            if at:
-                oldest.append(at)
-                dated = dated or (facts, row, at)
-    words = "; ".join(f"{count} rows {shape}" for shape, count in shapes.items()) or "no deleted row in any list"
-    if refused:
-        words += "; " + "; ".join(f"{count} lists answered {what}" for what, count in refused.items())
-    if oldest:
-        words += f"; the oldest is {(subject.details.at - min(oldest)).days} days old"
-    means = "Without deleted_at a deletion gets the time at which Sage told it."
-    yield Finding(
-        "deleted rows",
-        asked,
-        words,
-        " / ".join(sorted(shapes)) or UNSETTLED,
-        means if shapes else "A deleted row would show it.",
-    )
-
-    asked = "`deleted_since` at the second of a deletion"
-    if dated is None:
-        yield Finding("deleted_since", asked, "no deleted row with a time", UNSETTLED, "A deleted row would show it.")
-        return
-    facts, row, at = dated
-    inside = _holds(subject, facts, row, deleted_since=utc_text(at.replace(microsecond=0)))
-    exact = at.microsecond == 0
-    answer = "its own second is out" if not inside else "its own second is in" if exact else UNSETTLED
-    yield Finding(
-        "deleted_since", asked, facts.name, answer, "The source asks from a second earlier, so that either does."
-    )
-
-
-def attachments_bound(subject: Subject) -> Finding:
-    """Whether attachments still refuse to tell of deletions before June 2019."""
-    asked = f"deleted attachments since {ATTACHMENTS_TOO_OLD[:10]}"
-    if not subject.first["attachments"].good:
-        return Finding(
-            "old deletions of attachments",
-            asked,
-            subject.first["attachments"].outcome,
-            UNSETTLED,
-            "The list must be readable.",
-        )
-    seen = subject.looker.page("attachments", attributes="", deleted_since=ATTACHMENTS_TOO_OLD)
-    answer = "told" if seen.good else "refused"
-    return Finding(
-        "old deletions of attachments", asked, seen.outcome, answer, "The source never asks for earlier ones."
-    )
-
-
-def fields(subject: Subject) -> Iterator[Finding]:
-    """Whether `attributes=all` brings what is declared, and what comes beside it or in another form."""
-    asked = "the first page of every list, `attributes=all`, beside the schema"
-    absent: list[str] = []
-    undeclared: list[str] = []
-    unfit: list[str] = []
-    for facts, seen in subject.pages():
-        declared = {
-            name for name in facts.schema_["properties"] if name not in ("business_id", "is_deleted", "deleted_at")
-        }
-        came = {name for one in seen.items for name in one if not name.startswith("$")}
-        absent += [f"{facts.name}.{name}" for name in sorted(declared - came)]
-        undeclared += [f"{facts.name}.{name}" for name in sorted(came - facts.schema_["properties"].keys() - {"links"})]
-        unfit += [f"{facts.name}.{name}" for name in misfits(facts, seen.items)]
-    yield Finding(
-        "attributes=all",
-        asked,
-        f"{len(absent)} declared fields never came{_list_of(absent)}",
-        "brings every declared field" if not absent else "leaves fields out",
-        "A field that does not come is null.",
-    )
-    yield Finding(
-        "undeclared fields",
-        asked,
-        f"{len(undeclared)} came that no schema has{_list_of(undeclared)}",
-        "there are some" if undeclared else "there are none",
-        "They pass through, and a sync names them once.",
-    )
-    yield Finding(
-        "values of another type",
-        asked,
-        f"{len(unfit)} fields hold some{_list_of(unfit)}",
-        "there are some" if unfit else "there are none",
-        "Such a value becomes null in its column; what came is kept beside it.",
-        f"These columns are null where Sage sent another type: {_named(unfit)}." if unfit else "",
-    )
-
-
-def misfits(facts: StreamFacts, items: Sequence[Record]) -> list[str]:
-    """Fields, by their path, with a value that does not fit its declared type."""
-    shaper = RowShaper(facts.name, facts.schema_)
-    found: dict[str, None] = {}
-    for item in items:
-        for row in shaper.shape([item], "", key=None):
-            found.update(dict.fromkeys(_lost(item, row, "")))
-    return sorted(found)
-
-
-def _lost(raw: Any, shaped: Any, path: str) -> Iterator[str]:
-    if isinstance(raw, dict) and isinstance(shaped, dict):
-        for name, value in raw.items():
-            if not name.startswith("$") and name in shaped:
-                yield from _lost(value, shaped[name], f"{path}.{name}" if path else name)
-    elif isinstance(raw, list) and isinstance(shaped, list) and len(raw) == len(shaped):
-        for one, other in zip(raw, shaped, strict=True):
-            yield from _lost(one, other, f"{path}[]")
-    elif shaped is None and raw not in (None, ""):
-        yield path
-
-
-def lines(subject: Subject) -> Finding:
-    """Whether a list of documents brings their lines."""
-    asked = "the lines in the first page of each list of documents"
-    results: dict[str, list[str]] = {}
-    for name, field in (
-        ("sales_invoices", "invoice_lines"),
-        ("purchase_invoices", "invoice_lines"),
-        ("journals", "journal_lines"),
-        ("sales_credit_notes", "credit_note_lines"),
-        ("other_payments", "payment_lines"),
-    ):
-        rows = subject.first[name].items if name in subject.first else []
-        if rows:
-            with_lines = sum(bool(one.get(field)) for one in rows)
-            answer = (
-                "with their lines" if with_lines == len(rows) else "without lines" if not with_lines else "some without"
-            )
-            results.setdefault(answer, []).append(name)
-    doubt = ""
-    if bare := results.get("without lines"):
-        doubt = f"The lines of {_named(bare)} do not come with the list: their tables stay empty."
-    return _either("lines of documents", asked, results, "Lines are read from their documents.", "a document", doubt)
-
-
-def payments(subject: Subject) -> Finding:
-    """Whether a payment moves the time of change of what it pays."""
-    asked = "times of allocations beside those of the documents they pay"
-    documents: dict[str, dt.datetime] = {}
-    for name in ("sales_invoices", "purchase_invoices"):
-        for one in subject.first[name].items if name in subject.first else ():
-            if at := _moment(one.get("updated_at")):
-                documents[str(one.get("id"))] = at
-    moved = stayed = 0
-    for name in ("contact_allocations", "contact_payments"):
-        for one in subject.first[name].items if name in subject.first else ():
-            paid_at = _moment(one.get("created_at"))
-            paid = one.get("allocated_artefacts")
-            for artefact in paid if isinstance(paid, list) else ():
-                inner = artefact.get("artefact") if isinstance(artefact, dict) else None
-                at = documents.get(str(inner.get("id"))) if isinstance(inner, dict) else None
-                if at and paid_at:
-                    moved, stayed = (moved, stayed + 1) if at < paid_at - 60 * SECOND else (moved + 1, stayed)
-    words = f"{moved + stayed} documents and their payments; {stayed} were changed last before they were paid"
-    if not moved + stayed:
-        return Finding("payments and updated_at", asked, words, UNSETTLED, "A paid document would show it.")
-    if stayed:
-        return Finding(
-            "payments and updated_at",
-            asked,
-            words,
-            "does not move it",
-            "What a document still owes is then right in the allocations alone, and after a refresh.",
-            "A payment does not move the updated_at of what it pays: outstanding amounts and statuses of paid "
-            "documents stay as they were. Refresh these streams now and then.",
-        )
-    return Finding("payments and updated_at", asked, words, "moves it", "Paid documents come with the next sync.")
-
-
 QUESTIONS: Final[Sequence[Callable[[Subject], Finding | Iterator[Finding]]]] = (
     order,
     sort,
@@ -489,37 +299,7 @@ QUESTIONS: Final[Sequence[Callable[[Subject], Finding | Iterator[Finding]]]] = (
     pages,
     page_length,
     speed,
-    tombstones,
-    attachments_bound,
-    fields,
-    lines,
-    payments,
 )
-
-
-def _either(
-    unknown: str, asked: str, results: Mapping[str, Sequence[str]], means: str, needs: str, doubt: str = ""
-) -> Finding:
-    if not results:
-        return Finding(unknown, asked, f"there is no {needs.removeprefix('a ')}", UNSETTLED, f"It would take {needs}.")
-    words = "; ".join(f"{answer}: {_named(names)}" for answer, names in results.items())
-    return Finding(unknown, asked, words, " / ".join(sorted(results)), means, doubt)
-
-
-def _moment(value: object) -> dt.datetime | None:
-    try:
-        return dt.datetime.fromisoformat(str(value)).astimezone(dt.UTC) if value else None
-    except ValueError:
-        return None
-
-
-def _named(names: Sequence[str]) -> str:
-    more = len(names) - NAMED_AT_MOST
-    return ", ".join(names[:NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
-
-
-def _list_of(names: Sequence[str]) -> str:
-    return f": {_named(names)}" if names else ""
 
 
 def _numbers(told: set[int | None]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -57,6 +58,11 @@ class Subject:
         ]
         yield from sorted(fitting, key=lambda one: -(one[1].total or len(one[1].items)))
 
+    def holds(self, facts: StreamFacts, row: Record, **params: str) -> bool:
+        """Tell whether a row comes with a query."""
+        seen = self.looker.page(facts.name, **{**facts.query, **params})
+        return any(one.get("id") == row.get("id") for one in seen.items)
+
 
 def attributes(facts: StreamFacts) -> str:
     """What is asked for of a list's fields: all, or those that are declared where `all` would bring too much."""
@@ -64,3 +70,11 @@ def attributes(facts: StreamFacts) -> str:
         return "all"
     own = {"business_id", "is_deleted", "id", "displayed_as"}
     return ",".join(name for name in facts.schema_["properties"] if name not in own)
+
+
+def moment_of(value: object) -> dt.datetime | None:
+    """A time as Sage writes it, UTC; None if it is none."""
+    try:
+        return dt.datetime.fromisoformat(str(value)).astimezone(dt.UTC) if value else None
+    except ValueError:
+        return None
