@@ -335,6 +335,7 @@ def test_a_month_of_the_trial_balance_is_refused(refusal: str, sage: LongSage) -
         REFUSED_IN_MID_LIST[refusal], "trial_balance", when=lambda call: call.params == second, times=1_000
     )
     sage.add("addresses", 10)
+    sage.add("ledger_entries", 10)
     connection = Connection(sage, "trial_balance", "addresses", start_date="2025-01-15")
     sync = connection.sync(expect_failure=True)
     assert sync.output.statuses("trial_balance")[-1] == "INCOMPLETE"
