@@ -105,3 +105,19 @@ def test_no_key_leaves_twice_when_a_row_is_edited_and_then_deleted(box: Sandbox)
     box.clock.advance(10)
     assert_once(pipeline, pipeline.sync())
     pipeline.assert_equal()
+
+
+def test_a_deletion_is_told_once_though_two_readings_of_its_list_find_it(box: Sandbox) -> None:
+    """A stream of lines that was added later and killed on its first read stands elsewhere than the list's own."""
+    pipeline = Pipeline(box, ["sales_invoices", "deleted_records"])
+    assert_once(pipeline, pipeline.sync())
+    pipeline.select(["sales_invoices", "sales_invoice_lines", "deleted_records"])
+    pipeline.sync(kill_after=40)
+    box.clock.advance(600)
+    company = box.businesses[0]
+    gone = company.rows("sales_invoices")[0]["id"]
+    company.delete("sales_invoices", gone)
+    output = pipeline.sync()
+    assert output.failure is None, output.failure
+    assert len({call.params.get("deleted_since") for call in pipeline.asked("sales_invoices")} - {None}) == 2
+    assert [row["id"] for row in output.rows("deleted_records")] == [gone]

@@ -153,6 +153,7 @@ class Read:
         checkpoint: the last one that left.
         killed: the process died.
         requests: how many it took.
+        tally: what was counted of it.
     """
 
     def __init__(
@@ -163,8 +164,10 @@ class Read:
         workers: int = 8,
         checkpoint: Checkpoint | None = None,
         die_after: int | None = None,
+        tally: Tally | None = None,
     ) -> None:
         self.keys: Counter[str] = Counter()
+        self.tally = tally or Tally()
         self.checkpoint, self.killed = checkpoint, False
         before, listed.nth = listed.requests, 0
         nothing: Any = None
@@ -178,7 +181,7 @@ class Read:
             lambda rows, *, deletions=False: [],
             self._take,
             nothing,
-            Tally(),
+            self.tally,
             listed.clock,
         )
         module, _, name = listed.facts.class_name.rpartition(".")

@@ -8,6 +8,7 @@ from typing import Final
 
 import pytest
 
+from source_sage.counts import Tally
 from unit_tests.listed import PAGE, Listed, Read
 
 ROWS: Final = 26_000
@@ -67,3 +68,16 @@ def test_lives_that_are_cut_short_cost_what_was_under_way(order: str, die_after:
         checkpoint, killed = read.checkpoint, read.killed
         assert listed.requests <= ALL_TRIES[die_after] * 24_000 // PAGE
     assert set(listed.keys) - listed.touched <= there
+
+
+def test_how_far_a_long_list_is_is_told_of_all_of_it_not_of_the_slice_under_way() -> None:
+    listed, tally, told = Listed("ledger_entries", ROWS, "created:asc"), Tally(), list[int]()
+
+    def look(_: Listed) -> None:
+        assert tally.expected in (None, ROWS)
+        told.append(tally.walked)
+
+    listed.before = look
+    Read(listed, 1, tally=tally)
+    assert told == sorted(told) and set(told) & set(range(ROWS // 3, ROWS // 2))
+    assert ROWS <= tally.walked <= ROWS + ROWS // 20, "neighbouring slices share a day"

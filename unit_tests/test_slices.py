@@ -106,8 +106,9 @@ class Sage:
                 self.restored.add(row.id)
                 self.rows.append(replace(row, updated=self.now))
         elif self.rows:
-            row = self.rows.pop(chance.randrange(len(self.rows)))
-            if what == "delete" and self.telling != "a mark" and row.id not in self.restored:
+            youngest = max(range(len(self.rows)), key=lambda one: self.rows[one].updated)
+            row = self.rows.pop(youngest if what == "delete youngest" else chance.randrange(len(self.rows)))
+            if what.startswith("delete") and self.telling != "a mark" and row.id not in self.restored:
                 self.gone.append((row, self.now))
             else:
                 day = FIRST_DAY + dt.timedelta(chance.randrange(10))
@@ -125,7 +126,12 @@ def is_inside(day: dt.date | None, window: Window) -> bool:
     return window == ALL_DATES or (day is not None and window.holds(day))
 
 
-OPERATIONS: Final = ("create", "create late", "delete", "delete", "edit", "rename", "move", "move", "restore")
+# The first only where deletions are told: what was made and deleted between two questions leaves no trace elsewhere
+# (docs/sage.md, "What no reader of Sage's API can promise").
+OPERATIONS: Final = (
+    *("delete youngest", "delete", "delete", "create", "create", "create late"),
+    *("edit", "rename", "move", "move", "restore"),
+)
 
 
 @dataclass
@@ -148,9 +154,9 @@ class Reading:
     total: int = 0
 
     def happen(self) -> None:
-        if self.most and self.chance.random() < 0.5:
+        while self.most and self.chance.random() < 0.5:
             self.most -= 1
-            self.sage.do(self.chance.choice(OPERATIONS), self.chance)
+            self.sage.do(self.chance.choice(OPERATIONS[self.sage.telling == "nothing" :]), self.chance)
 
     def note(self, rows: Sequence[Row]) -> None:
         hashes = {hash_of(row.id) for row in rows}
@@ -158,6 +164,7 @@ class Reading:
         to_emit = {hash_of(row.id) for row in rows if int(row.id) % 5}
         elsewhere = {hash_of(row.id) for row in rows if int(row.id) % 7 == 0}
         self.slice.see(hashes, to_emit, elsewhere & to_emit)
+        self.slice.see_changed([f"{row.updated:06}" for row in rows])
         self.seen |= {row.id for row in rows}
 
     def walk(self) -> None:
@@ -179,6 +186,9 @@ class Reading:
         self.touched = touched = Touched()
         touched.note(sage.changes(self.since))
         asked, sage.restored = sage.now, set()
+        if sage.telling == "a list" and slice_.newest >= f"{self.since:06}":
+            self.happen()
+            self.told = touched.note_deleted(sage.deletions(self.since), self.told)
         if slice_.is_one_answer or slice_.is_untouched(touched):
             return True
         self.happen()

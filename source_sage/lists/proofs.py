@@ -84,7 +84,8 @@ class ProvenReader(ListReader):
         before a slice was read: then everything stood still.
         """
         ended = [one for one in self._ended() if one is not evidence]
-        if any(not one.pages.trusted for one in ended):
+        since = evidence.params["updated_or_created_since"]
+        if any(not one.pages.trusted or one.newest >= second_of(since) for one in ended):
             yield from self._note_deletions(touched, ended)
         for one in ended:
             one.tried = True

@@ -17,7 +17,9 @@ whatever the order of the list and of the answers, and however often a row was s
 with the answer that names them, or come with the next sync.
 
 * One page is one answer and needs no proof. Where the total was the same in every answer, as many rows were seen, and
-  no row inside or seen is touched, nothing was deleted either: a deletion without a new row would have changed it.
+  no row inside or seen is touched, nothing was deleted either: a deletion without a new row would have changed it. A
+  new row that was deleted in its turn is told by no list of changes: so where a row that was seen had been changed
+  after `since`, deletions are asked for as well.
 * A row that was changed between the two questions does not count as inside: rather one too many seems to be missed,
   and all is asked once more.
 * Where deletions cannot be asked for, the count proves nothing: it is read until nothing is touched meanwhile.
@@ -148,6 +150,7 @@ class Slice:
         before: what was known to be touched before it was read.
         on_page: what is to be done with each page beside.
         leaves: its rows leave.
+        newest: the greatest time of change that was seen; empty if there was none.
     """
 
     def __init__(
@@ -161,6 +164,7 @@ class Slice:
         self.before = Touched()
         self.on_page: Callable[[Any], None] | None = None
         self.leaves = True
+        self.newest = ""
         # Others were kept back, or had left by another slice; some of them leave later.
         self.emitted, self._others, self._both = Keys(), Keys(), Keys()
         self._nameless = 0
@@ -209,6 +213,10 @@ class Slice:
         self._both.add(self._others.held(emitted))
         self.emitted.add(emitted)
         self._others.add(set(hashes) - self._held(hashes))
+
+    def see_changed(self, moments: Sequence[str]) -> None:
+        """Note the times of change of rows that were seen, to the second."""
+        self.newest = max([self.newest, *moments])
 
     def take(self, number: int, page: Envelope, keys: Sequence[str | None]) -> None:
         """Note a page that was asked for in its turn."""

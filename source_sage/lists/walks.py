@@ -59,7 +59,7 @@ class ListReader(Reader):
         self._lag = OVERLAP
         # Which of from_date and to_date Sage counts in, as far as an answer has shown.
         self._inclusive: set[str] = set()
-        self._rows_told = 0
+        self._expected: int | None = None  # rows of the ranges that were begun
         self._warned = self._knows_excess = False
         self._latest = task.clock.now()
         checkpoint = task.checkpoint
@@ -79,6 +79,7 @@ class ListReader(Reader):
             slice_ = self._slice(base, window)
             page = yield from self._page(slice_.params, 1)
             total = page.taken[0].total or 0
+            self._expected = (self._expected or 0) + total
             is_long = cut and self._facts.dates and total > SHORT_LIST
             if is_long and (yield from self._may_be_cut(base, slice_, page)):
                 self._note(None, page)
@@ -225,8 +226,8 @@ class ListReader(Reader):
         self._note(slice_, page)
         slice_.take(number, envelope, [item.key for item in taken.items])
         if slice_.done is not None:
-            self._rows_told += len(taken.items)
-            self._task.tally.note_page(self._rows_told, envelope.total, self._facts.page_size)
+            walked = self._proven + sum(one.seen for one in self._open if one.done is not None)
+            self._task.tally.note_page(walked, self._expected, self._facts.page_size)
 
     def _note(self, slice_: Slice | None, page: Answer[Page]) -> int:
         """Emit the rows of a page that have not left in this run; gives how many."""
@@ -234,6 +235,8 @@ class ListReader(Reader):
         changed = extremes(item.changed for item in taken.items)
         self._note_moment(page, changed)
         hashes = {hash_of(item.key) for item in taken.items if item.key is not None}
+        if slice_ is not None and changed:
+            slice_.see_changed(changed)
         if slice_ is not None and not slice_.leaves:
             slice_.see(hashes, (), ())
             return 0

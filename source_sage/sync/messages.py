@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import threading
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_sage.api.businesses import Business
 from source_sage.clock import Clock
 from source_sage.errors import ListRefused, OfTheRun, stopped, system_error
+from source_sage.lists.keys import Keys, hash_of
 from source_sage.lists.lines import lines_of
 from source_sage.lists.records import Records
 from source_sage.lists.rows import Row
@@ -65,6 +67,7 @@ class Messages:
         self._latest = clock.now()
         self._left_at = clock.monotonic()
         self._told: set[str] = set()
+        self._deleted: defaultdict[tuple[str, Business], Keys] = defaultdict(Keys)
         self._unstartable: Mapping[str, AirbyteTracedException] = {}
         self._admissions = Admissions((reading.facts.name, reading.business) for reading in plan.readings)
 
@@ -86,7 +89,7 @@ class Messages:
         yield from self._completed()
 
     def records(self, reading: PlannedReading, rows: Sequence[Row], *, deletions: bool = False) -> list[Records]:
-        """Write the rows of a list for each stream that is made of it; on any thread.
+        """Write the rows of a list for each stream that is made of it; on any thread, deletions on that which decides.
 
         Args:
             reading: brought them.
@@ -106,9 +109,17 @@ class Messages:
             for run in reading.streams
         ]
         if deletions and self._deletions is not None:
-            made.append((self._deletions.facts.name, _deleted(reading.facts.name, rows), "id"))
+            made.append((self._deletions.facts.name, _deleted(reading.facts.name, self._untold(reading, rows)), "id"))
         emitted_at = int(moment.timestamp() * 1000)
         return [Records.of(name, some, key, emitted_at) for name, some, key in made if some]
+
+    def _untold(self, reading: PlannedReading, tombstones: Sequence[Row]) -> list[Row]:
+        """Those that no other reading of the same list has told: streams that stand at different places have two."""
+        told = self._deleted[reading.facts.name, reading.business]
+        hashes = {hash_of(row["id"]): row for row in tombstones}
+        fresh = hashes.keys() - told.held(hashes)
+        told.add(fresh)
+        return [hashes[one] for one in fresh]
 
     def _moment(self) -> dt.datetime:
         """Now, and later than ever before, so that of two sets of a parent's lines the later one is known."""
