@@ -1,6 +1,8 @@
 # Everything a fresh machine needs beyond Python 3.11 (or newer) and make is set up here.
 PYTHON ?= python3
 .DEFAULT_GOAL = help
+# Many tests start processes; where no compiled code is kept, each of them compiles the CDK anew for seconds.
+unexport PYTHONDONTWRITEBYTECODE
 BIN = .venv/bin
 DEMO_BIN = .venv-demo/bin
 

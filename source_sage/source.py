@@ -48,10 +48,10 @@ from source_sage.lists.state import StreamState
 from source_sage.secrecy import visible
 from source_sage.sign_in.config_file import ConfigFile
 from source_sage.sign_in.tokens import SageTokens
-from source_sage.streams import StreamFacts, every_stream, manifest, streams_of
+from source_sage.streams import StreamFacts, manifest, streams_of
 from source_sage.sync.loop import SECONDS_BETWEEN_LOOKS, Sync
 from source_sage.sync.messages import LONGEST_SILENCE_SECONDS, state_message
-from source_sage.sync.plan import StreamRun, state_key
+from source_sage.sync.plan import Plan, StreamRun, most_useful
 from source_sage.sync.report import Report
 from source_sage.sync.stopping import Stop
 
@@ -216,28 +216,24 @@ class SourceSage(Source):
         """What `read` would ask for; asks Sage how long the lists are and reads nothing.
 
         Yields:
-            Each list of each business that can be read.
+            Each reading of a list, business by business.
 
         Raises:
             AirbyteTracedException: Sage cannot be asked, or there is nothing to read.
         """
         checked = SageConfig.parse(config)
-        states = ConnectorStateManager(state=state)
-        host = _host(checked)
-        lists = {name: facts for facts in streams for name in facts.lists}
-        reached = {
-            name: StreamState(one.name, states.get_stream_state(one.name, None), host) for name, one in lists.items()
-        }
+        selected, unstartable = _states(checked, streams, ConnectorStateManager(state=state))
+        for failure in unstartable.values():
+            raise failure
         _, transport = self._connection(config, checked, reading=True)
         readable, _ = _businesses(checked, transport, report, with_their_details=True)
-        for business in readable:
-            refused = refusals(lists, business.profile)
-            for name, facts in lists.items():
-                if refusal := refused.get(name):
-                    yield Planned(business, name, "", None, 0, refusal.reason)
-                else:
-                    checkpoint = reached[name].checkpoint(state_key(facts, name, business))
-                    yield planned(every_stream()[name], business, checkpoint, checked, transport)
+        readings = Plan(readable, (StreamRun(*one) for one in selected)).readings
+        for reading in sorted(readings, key=lambda one: one.business.id):
+            business, name = reading.business, reading.facts.name
+            if refusal := refusals([name], business.profile).get(name):
+                yield Planned(business, name, "", None, 0, refusal.reason)
+            else:
+                yield planned(reading.facts, business, reading.checkpoint, checked, transport)
 
     def _meanwhile(
         self,
@@ -261,7 +257,7 @@ class SourceSage(Source):
                     raise stopped()
                 if selected and self._clock.monotonic() - said >= LONGEST_SILENCE_SECONDS:
                     said = self._clock.monotonic()
-                    run = StreamRun(*selected[0])
+                    run = most_useful(StreamRun(*one) for one in selected)
                     yield state_message(run.facts.name, run.blob, 0)
             return done.result()
         finally:

@@ -33,7 +33,7 @@ from source_sage.lists.records import Records
 from source_sage.lists.rows import Row
 from source_sage.lists.task import Batch
 from source_sage.sync.outcome import Admissions, sync_failure
-from source_sage.sync.plan import Plan, PlannedReading, StreamRun
+from source_sage.sync.plan import Plan, PlannedReading, StreamRun, most_useful
 from source_sage.sync.report import Report
 
 logger = logging.getLogger("airbyte.source-sage")
@@ -159,9 +159,8 @@ class Messages:
         yield from self._moved(even_if_early=False)
         if self._clock.monotonic() - self._left_at < LONGEST_SILENCE_SECONDS:
             return
-        left = sorted((run for run in self._runs if not run.completed), key=lambda run: not run.keeps_checkpoints)
-        if left:
-            yield from self._with_deletions(left[0])
+        if left := [run for run in self._runs if not run.completed]:
+            yield from self._with_deletions(most_useful(left))
 
     def _moved(self, *, even_if_early: bool) -> Iterator[AirbyteMessage]:
         """The states of streams that have reached a checkpoint."""

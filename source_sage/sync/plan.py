@@ -111,6 +111,11 @@ class Plan:
                     yield PlannedReading(known[name], business, checkpoint, served)
 
 
+def most_useful(runs: Iterable[StreamRun]) -> StreamRun:
+    """The stream whose state is worth most if something has to leave: one that keeps checkpoints, if there is one."""
+    return min(runs, key=lambda run: not run.keeps_checkpoints)
+
+
 def state_key(facts: StreamFacts, list_name: str, business: Business) -> str:
     """Under which key a stream keeps its checkpoint: by business, and by list where it is made of several."""
     return f"{business.id}/{list_name}" if len(facts.parents) > 1 else business.id
