@@ -117,7 +117,7 @@ def test_a_long_list_that_goes_on_changing_is_not_read_in_silence(box: Sandbox) 
         company.update("contacts", rows[len(rows) // 2]["id"])
 
     box.settings.change({"default_order": "updated:asc"})
-    box.faults.add(faults.before_page(move), path="*/contacts", times=40)
+    box.faults.add(faults.before_page(move), path="*/contacts", times=100)
     left, began, ended = read(box, ["contacts"], lambda: 250.0, fails="went on changing")
     assert ended - began > 10 * ALLOWED
     assert longest(left, began, ended) <= ALLOWED
