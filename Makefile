@@ -10,7 +10,7 @@ DEMO_BIN = .venv-demo/bin
 # A single test: .venv/bin/pytest -k NAME
 PARALLEL = -n auto --dist worksteal
 
-.PHONY: help install demo test test-fast test-installed test-lowest mutants snapshots dist site registry-tree release-check \
+.PHONY: help install demo test test-fast test-slow test-installed test-lowest mutants snapshots dist site registry-tree release-check \
 	image-name house hooks pyairbyte pages-test torture fuzz attacks long resume image-test destination-test statements statements-test statements-torture audit bench docs lint lock clean
 
 help: ## This list
@@ -23,6 +23,10 @@ demo: .venv-demo/installed ## A made-up company, from a local Sage double throug
 
 test: .venv/installed ## All tests: units, and the connector against the sandbox over HTTP (minutes)
 	$(BIN)/pytest $(PARALLEL)
+
+# What of them is left out above: full size where a smaller one tells the same, and further combinations.
+test-slow: .venv/installed ## Those tests at full size and in all combinations (ten minutes)
+	$(BIN)/pytest $(PARALLEL) -m slow
 
 # The unit tests, and all streams read once.
 test-fast: .venv/installed ## The unit tests, and all streams read once (a minute)

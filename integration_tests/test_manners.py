@@ -95,6 +95,7 @@ def test_nothing_is_lost_whatever_the_manner(manner: str, box: Sandbox) -> None:
     converge(connection(box))
 
 
+@pytest.mark.quick("our clock 5 minutes behind-no Date header", "our clock 5 minutes ahead-no Date header")
 @pytest.mark.parametrize("header", [0, None], ids=["Date header", "no Date header"])
 @pytest.mark.parametrize("clock", CLOCKS)
 def test_nothing_is_lost_whatever_our_own_clock_says(clock: str, header: float | None, box: Sandbox) -> None:

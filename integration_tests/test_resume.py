@@ -257,7 +257,7 @@ def between_the_runs(company: Company, rng: random.Random) -> None:
 
 
 @pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_rows_changed_and_deleted_between_kill_and_resume_are_right(seed: int, order: str) -> None:
     rng = random.Random(f"{seed} {order}")  # noqa: S311
     with Sandbox(size="tiny", seed=seed, default_order=order, token_life=10**9) as box, page_size(2):
@@ -300,6 +300,7 @@ def read_in_a_process(pipeline: Pipeline, folder: Path, kill_after: int | None) 
     return rows, process.returncode
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_for_real_repeats_little(tmp_path: Path) -> None:
     with Sandbox(ledger_entries=SUBPROCESS_ROWS, seed=8, token_life=10**9) as box:
         pipeline = Pipeline(box, [LEDGER])

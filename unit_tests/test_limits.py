@@ -38,6 +38,7 @@ def beside_own_waits(make: Callable[[], Server], seconds: float, **how: object) 
 # (a) Windows
 
 
+@pytest.mark.quick("None-4-0.04", "1.0-8-0.3", "inf-32-0.3")
 @pytest.mark.parametrize(("workers", "latency"), [(4, 0.04), (8, 0.04), (8, 0.3), (32, 0.3)])
 @pytest.mark.parametrize("told", [None, 1.0, math.inf])
 def test_a_hundred_a_minute_are_used_and_hardly_ever_passed(told: float | None, latency: float, workers: int) -> None:
@@ -83,7 +84,7 @@ def test_one_that_asks_alone_is_no_worse_off_than_by_waiting(limit: int, window:
 # (b) Refusals that are not of our making
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 @pytest.mark.parametrize("share", [0.05, 0.1, 0.2])
 @pytest.mark.parametrize("latency", [0.04, 0.3])
 def test_scattered_refusals_cost_little_more_than_their_own_waits(latency: float, share: float, seed: int) -> None:
@@ -141,7 +142,7 @@ def test_a_limit_that_falls_is_noticed(before: Server, after: Server, rate: floa
     [
         (Window(100, 60), Window(200, 60), 200 / 60, 2 * HOUR),
         (Window(100, 12), Window(20, 1), 20.0, HOUR),
-        (Window(100, 60), Free(), 100.0, 1.5 * HOUR),
+        pytest.param(Window(100, 60), Free(), 100.0, 1.5 * HOUR, marks=pytest.mark.slow),
         (AtOnce(3), Free(), 100.0, 900),
     ],
     ids=str,
