@@ -81,3 +81,13 @@ def test_how_far_a_long_list_is_is_told_of_all_of_it_not_of_the_slice_under_way(
     Read(listed, 1, tally=tally)
     assert told == sorted(told) and set(told) & set(range(ROWS // 3, ROWS // 2))
     assert ROWS <= tally.walked <= ROWS + ROWS // 20, "neighbouring slices share a day"
+
+
+def test_a_proof_that_is_put_off_since_much_was_changed_is_not_asked_for_again_and_again() -> None:
+    listed = Listed("ledger_entries", ROWS, "created:asc")
+    for index in range(0, ROWS, 10):
+        listed.edit(index)
+    read = Read(listed, 1, workers=1)
+    assert set(read.keys) == set(listed.keys) and max(read.keys.values()) == 1
+    # What was changed is read for the proof, after it, and for the next watermark.
+    assert read.requests <= CHEAP * PAGES + 4 * len(listed.touched) // PAGE

@@ -40,7 +40,7 @@ class ProvenReader(ListReader):
         self._deletions_told: frozenset[int] = frozenset()
 
     def _prove_ended(self) -> Steps[None]:
-        """Prove the slices that have ended, if it costs little; what is proven here is a checkpoint."""
+        """Prove the slices that have ended, if it costs little, once after each; what is proven is a checkpoint."""
         if any(not one.tried for one in self._ended()):
             yield from self._settle(at_most=TOUCHED_AT_MOST)
 
@@ -62,6 +62,8 @@ class ProvenReader(ListReader):
             evidence = Slice(self._since(ended), ALL_DATES, ALL_DATES, self._facts.page_size)
             touched = yield from self._read_changes(evidence, at_most)
             if touched is None:
+                for one in ended:
+                    one.tried = True
                 return
             yield from self._accept_untouched(touched, evidence)
             if self._ended():
