@@ -59,14 +59,15 @@ class ProvenReader(ListReader):
             ended = self._ended()
             if not ended:
                 return
-            evidence = Slice(self._since(ended), ALL_DATES, ALL_DATES, self._facts.page_size)
+            # Far enough back for those, too, that end while it is asked for.
+            evidence = Slice(self._since(self._open), ALL_DATES, ALL_DATES, self._facts.page_size)
             touched = yield from self._read_changes(evidence, at_most)
             if touched is None:
                 for one in ended:
                     one.tried = True
                 return
-            yield from self._accept_untouched(touched, evidence)
-            if self._ended():
+            yield from self._accept_untouched(touched, evidence, ended)
+            if evidence in self._open or any(one in self._open for one in ended):
                 yield from self._prove(touched, evidence)
             if evidence in self._open:
                 self._note_proven(evidence)
@@ -79,13 +80,17 @@ class ProvenReader(ListReader):
             self._note_proven(one)
         return [one for one in self._open if one.pages.finished]
 
-    def _accept_untouched(self, touched: Touched, evidence: Slice) -> Steps[None]:
+    def _accept_untouched(self, touched: Touched, evidence: Slice, ended: Sequence[Slice]) -> Steps[None]:
         """Note the slices as proven of which nothing was touched, as one answer tells.
 
         Where `$total` proves nothing, a longer list of changes does as well if it brings nothing that was not known
         before a slice was read: then everything stood still.
+
+        Args:
+            touched: what the answer tells.
+            evidence: the list of changes.
+            ended: those that had ended when it was asked for.
         """
-        ended = [one for one in self._ended() if one is not evidence]
         since = evidence.params["updated_or_created_since"]
         if any(not one.pages.trusted or one.newest >= second_of(since) for one in ended):
             yield from self._note_deletions(touched, ended)

@@ -118,6 +118,7 @@ class ChangingReading(ProvenReader):
         A longer list of changes needs no proof here: the watermark does not go beyond its beginning.
         """
         self._paging.gone_since = "" if self._old is not None else None
+        ended = self._ended()
         slice_ = Slice(self._changed(since), ALL_DATES, ALL_DATES, self._facts.page_size)
         page = yield from self._page(slice_.params, 1)
         self._begin(slice_, page)
@@ -126,7 +127,7 @@ class ChangingReading(ProvenReader):
             # Of a longer list nothing is kept, however much was changed.
             touched = Touched()
             touched.note(changes_of(page.taken[1].items))
-            yield from self._accept_untouched(touched, slice_)
+            yield from self._accept_untouched(touched, slice_, ended)
         else:
             self._reached = since
             self._note_proven(slice_)
