@@ -381,6 +381,18 @@ def test_pages_are_shorter_than_asked_and_next_is_null(name: str, rows: int, sag
     assert len(sync.requests) <= math.ceil(rows / 100) + 3
 
 
+@pytest.mark.parametrize("empty", [{3}, {2, 4}, {5}, {1, 5}], ids=str)
+@pytest.mark.parametrize("name", ["contacts", "stock_movements", "ledger_entries", "contact_allocations"])
+def test_a_page_that_comes_empty_once_is_no_wrong_total(name: str, empty: set[int], sage: LongSage) -> None:
+    sage.add(name, 1_000, manners=Manners(empty_once=empty))
+    connection = Connection(sage, name)
+    sync = connection.sync()
+    assert sync.complete(name)
+    connection.assert_each_once(name)
+    assert not [text for text in sync.warnings if "$total" in text]
+    assert len(sync.requests) <= 5 + 2 + 2 + len(empty)
+
+
 @pytest.mark.parametrize("rows", [600, pytest.param(26_000, marks=pytest.mark.slow)])
 def test_a_movement_made_three_minutes_before_the_sync_settles_at_once(rows: int, sage: LongSage) -> None:
     book = sage.add("stock_movements", rows, dates=Dates.even("2022-01-01", "2025-06-30"))

@@ -183,7 +183,7 @@ def test_an_empty_page_amid_is_no_end(empty: int, next_told: bool) -> None:
     sage = Sage(60, hidden=frozenset(range(10 * empty - 10, 10 * empty)), next_told=next_told)
     pages, rows = read(10, sage.answer)
     assert rows == everything(60) - {str(row) for row in sage.hidden}
-    assert pages.short == [empty]
+    assert pages.short == {empty: 0}
 
 
 def test_without_a_total_an_empty_page_is_the_end() -> None:

@@ -60,9 +60,9 @@ class Pages:
     Attributes:
         count: the last page that is known to be in the list.
         answered: how many answers were in the list.
-        told, lied: `$total` was in every answer; it was wrong in one.
+        told: `$total` was in every answer.
         totals: the `$total` that came with each page, from the first on; `UNKNOWN` for pages that are not there.
-        short: pages that held fewer rows than their own `$total` says.
+        short: pages that held fewer rows than their own `$total` says, and how many.
         torn: pages that came in several answers of different `$total`, or came short before the end told another one.
     """
 
@@ -76,10 +76,16 @@ class Pages:
         self._last: tuple[int, Envelope] | None = None
         self.count = 1
         self.answered = 0
-        self.told, self.lied = True, False
+        self.told, self._lied = True, False
+        self._ended_after = 0
         self.totals = array("q")
-        self.short: list[int] = []
+        self.short: dict[int, int] = {}
         self.torn: list[int] = []
+
+    @property
+    def lied(self) -> bool:
+        """Tell whether `$total` was wrong in an answer."""
+        return self._lied or self._ended_after in self.short
 
     @property
     def trusted(self) -> bool:
@@ -112,7 +118,8 @@ class Pages:
             if number - 1 in self.short and page.total not in (None, self.totals[number - 2]):
                 self.torn.append(number - 1)  # a row went while the list was read, and that is no wrong total
             else:
-                self.lied = self.lied or bool(due) or number - 1 in self.short
+                self._ended_after = number - 1
+                self._lied = self._lied or bool(due)
             return False
         self.answered += page.answers
         if page.is_torn:
@@ -120,9 +127,9 @@ class Pages:
         self.totals.extend([UNKNOWN] * (number - len(self.totals)))
         self.totals[number - 1] = UNKNOWN if page.total is None else page.total
         self.told = self.told and page.total is not None
-        self.lied = self.lied or (due is not None and page.count > due)
+        self._lied = self._lied or (due is not None and page.count > due)
         if page.count < (due or 0):
-            self.short.append(number)
+            self.short[number] = page.count
         if self._last is None or number > self._last[0]:
             self._last = number, page
         if page.total is not None:
@@ -130,6 +137,24 @@ class Pages:
         if not self._under_way and self._next > self.count and not self._agree():
             self.count = self._next
         return True
+
+    def take_again(self, number: int, page: Envelope) -> int:
+        """Note what came when a short page was asked for once more; tells how many rows more that are."""
+        if self._is_past_the_end(number, page, self._due(number, page.total)):
+            return 0
+        more = page.count - self.short[number]
+        if page.total != self.totals[number - 1]:
+            self.torn.append(number)
+        if page.count < (self._due(number, page.total) or 0):
+            self.short[number] = page.count
+        else:
+            del self.short[number]
+        return more
+
+    def correct(self, excess: int) -> None:
+        """Take `excess` off each `$total`, all of which were too high by that, and nothing else was wrong."""
+        self._lied, self.short = False, {}
+        self.totals = array("q", [max(0, one - excess) if one != UNKNOWN else one for one in self.totals])
 
     def _is_no_full_page(self, page: Envelope) -> bool:
         due = self._due(1, page.total) or 0

@@ -151,6 +151,7 @@ class Slice:
         on_page: what is to be done with each page beside.
         leaves: its rows leave.
         newest: the greatest time of change that was seen; empty if there was none.
+        asked_again: pages that came short and were asked for once more.
     """
 
     def __init__(
@@ -188,6 +189,7 @@ class Slice:
         self._rows = 0
         self._seen_before = self.seen
         self.first_total = self._last_total = None
+        self.asked_again: set[int] = set()
         self.walks += 1
         if not afresh:
             return Keys()
@@ -230,6 +232,10 @@ class Slice:
         self._rows += page.count
         self._nameless += keys.count(None)
 
+    def take_again(self, number: int, page: Envelope) -> None:
+        """Note a page that came short, and was asked for once more."""
+        self._rows += self.pages.take_again(number, page)
+
     @property
     def seen(self) -> int:
         """How many rows were seen."""
@@ -239,17 +245,14 @@ class Slice:
 
     @property
     def excess(self) -> int:
-        """How many rows more the total told of than there were; 0 where it was not the same in every answer."""
+        """How many rows more the total told of than came; 0 where it was not the same in every answer."""
         wrong = self.pages.lied or self.pages.short
         return max(0, (self.first_total or 0) - self._rows) if wrong and self._same_total else 0
 
     def correct_totals(self, excess: int) -> None:
         """Take back what the total told too much, if it is that."""
         if excess and self.excess == excess:
-            self.pages.lied, self.pages.short = False, []
-            self.pages.totals = array(
-                "q", [max(0, one - excess) if one != UNKNOWN else one for one in self.pages.totals]
-            )
+            self.pages.correct(excess)
             self.first_total = self._last_total = self._rows
 
     @property

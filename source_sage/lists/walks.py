@@ -149,6 +149,8 @@ class ListReader(Reader):
     def _learn_of_total(self, slice_: Slice) -> Steps[None]:
         """Where `$total` is wrong, say so once; where it tells of as many rows too many in an empty list, it is right
         less these."""
+        if slice_.excess and (slice_.seen or self._knows_excess):
+            yield from self._ask_for_short_pages_again(slice_)
         excess = slice_.excess
         if (excess or slice_.pages.lied) and not self._warned:
             self._warned = True
@@ -163,6 +165,14 @@ class ListReader(Reader):
                 excess = asked or 0
             self._paging.excess = excess
         slice_.correct_totals(self._paging.excess)
+
+    def _ask_for_short_pages_again(self, slice_: Slice) -> Steps[None]:
+        """See whether a page that came short, or empty, was that by chance, before `$total` is taken to be wrong."""
+        for number in [number for number in slice_.pages.short if number not in slice_.asked_again]:
+            slice_.asked_again.add(number)
+            page = yield from self._page(slice_.params, number)
+            slice_.take_again(number, page.taken[0])
+            self._note(slice_, page)
 
     def _read_again(self, slice_: Slice, *, afresh: bool) -> Steps[None]:
         logger.info("%s moved while it was read; reading %s again.", self._name, slice_)
