@@ -197,7 +197,8 @@ class Reading:
         if sage.telling == "a list":
             self.told = touched.note_deleted(sage.deletions(self.since), self.told)
         self.happen()
-        self.later = sage.changes(asked - LAG)
+        self.later = sage.changes(self.since if touched.unsure else asked - LAG)
+        touched.note_there(self.later)
         if sage.telling == "nothing":
             return False
         if self.missed() > 0 and self.chance.random() < 0.5:

@@ -126,7 +126,10 @@ class ProvenReader(ListReader):
         yield from self._note_deletions(touched, slices)
         since = evidence.params["updated_or_created_since"]
         later: list[Change] = []
-        yield from self._list(self._since([evidence]), lambda taken: later.extend(changes_of(taken.items)))
+        # From the beginning where a row was told as changed and as deleted: if it is there still, that came last.
+        query = dict(evidence.params) if touched.unsure else self._since([evidence])
+        yield from self._list(query, lambda taken: later.extend(changes_of(taken.items)))
+        touched.note_there(later)
         tells = self._facts.tombstones or self._facts.keeps_deleted
         # Where deletions are not told, a longer list of changes is proof too, if nothing was changed while it was read
         # and its length stayed: what went would have made it shorter.

@@ -68,7 +68,6 @@ class Touched:
     """What was touched since a moment, as far as it was told.
 
     Attributes:
-        unsure: how many of the rows inside may have been deleted after they were told.
         just_deleted: rows that were never told as deleted before.
     """
 
@@ -76,7 +75,8 @@ class Touched:
         self.keys = Keys()
         self._marks = Keys()
         self._days: dict[dt.date | None, array[int]] = {}
-        self.unsure = 0
+        self._unsure: set[int] = set()
+        self._only_deleted: set[int] = set()
         self.just_deleted: set[int] = set()
 
     def note(self, changes: Iterable[Change]) -> None:
@@ -106,12 +106,24 @@ class Touched:
         # Without a time, two deletions of one row look alike.
         marks = {hash((hash_of(key), when or next(_UNTIMED), GONE)): hash_of(key) for key, when in deleted}
         hashes = set(marks.values())
-        self.unsure += len(self.keys.held({key for mark, key in marks.items() if mark not in told}))
+        told_now = self.keys.held({key for mark, key in marks.items() if mark not in told})
+        self._unsure |= told_now - self._only_deleted
         rows = {hash((key, GONE)): key for key in hashes}
         self.just_deleted = {key for row, key in rows.items() if row not in told}
-        self.keys.add(hashes - self.keys.held(hashes))
+        fresh = hashes - self.keys.held(hashes)
+        self._only_deleted |= fresh
+        self.keys.add(fresh)
         self._marks.add(marks.keys() - self._marks.held(marks))
         return told.union(marks, rows)
+
+    @property
+    def unsure(self) -> int:
+        """How many of the rows inside may have been deleted after they were told."""
+        return len(self._unsure)
+
+    def note_there(self, changes: Iterable[Change]) -> None:
+        """Note what is told later: a row that is there with the mark that it had was not deleted in between."""
+        self._unsure -= {hash_of(one.key) for one in changes if self._marks.held([one.state])}
 
     def unknown(self, changes: Iterable[Change]) -> list[Change]:
         """Those of some changes that were not noted with this mark."""
