@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -56,11 +55,11 @@ def _compare(options: argparse.Namespace, clock: Clock) -> int:
     tables = Tables(options.database, options.schema)
     try:
         streams = _lists(config, tables, options.streams)
-        with person.tokens_kept(options.config) as file:
-            code, lines = _verdict(form, config, tables, streams, clock, file)
+        with person.unheard() as say:
+            code, lines = _verdict(form, config, tables, streams, clock, ConfigFile(options.config))
+            say("\n".join(lines))
     finally:
         tables.close()
-    sys.stdout.write("\n".join(lines) + "\n")
     return code
 
 
