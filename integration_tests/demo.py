@@ -1,4 +1,4 @@
-"""`make demo`: a made-up company, from the local Sage sandbox into DuckDB by `source-sage sync`, twice.
+"""`make demo`: a made-up company, from the local Sage sandbox into DuckDB by `source-sage sync`, twice, then compared.
 
 Nothing leaves this machine: the sandbox listens on a loopback port. What it leaves is in demo_output/ alone.
 """
@@ -9,6 +9,7 @@ import contextlib
 import json
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from decimal import Decimal
@@ -30,6 +31,7 @@ CONFIG = OUTPUT / "sage-config.json"
 LIST = OUTPUT / "tables.txt"
 PROGRAM = Path(sys.executable).with_name("source-sage")
 SECONDS = 60
+WIDTH = 110
 SHOWN = Console(highlight=False, soft_wrap=True)
 
 # The groups of the form, in words, by the toggle that is about them.
@@ -92,6 +94,9 @@ def main() -> None:
         changed = sum(one["rows"] or 0 for one in second if "updated_or_created_since" in json.dumps(one["params"]))
         say(f"Second sync: {len(second):,} requests instead of {len(first):,}, {took:.0f} s; of all lists that can be")
         say(f"asked for what changed, that alone: {changed:,} rows, deletions beside. The books still tie out.")
+        heading("Is the warehouse equal to Sage now? (source-sage compare)")
+        for line in compare():
+            say(line)
     heading("What to type next")
     look = f"duckdb.connect('{DATABASE.relative_to(Path.cwd())}').sql('{{}}').show()"
     query = f"SELECT contact, due_date, outstanding_amount FROM {VIEWS}.sales_invoices"
@@ -137,6 +142,15 @@ def sync(root: str, report: str) -> tuple[float, list[dict[str, Any]]]:
         raise SystemExit(f"The sync did not end well.\n{done.stdout[-3000:]}{done.stderr or ''}")
     log: list[dict[str, Any]] = requests.get(f"{root}/_sandbox/requests", timeout=SECONDS).json()
     return time.monotonic() - began, log
+
+
+def compare() -> list[str]:
+    """The verdict on the tables beside Sage, as a person gets it, in lines that fit on a screen."""
+    command = [str(PROGRAM), "compare", "--config", str(CONFIG), "--database", str(DATABASE)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"The warehouse is not equal to Sage.\n{done.stdout}{done.stderr}")
+    return [part for line in done.stdout.splitlines() for part in textwrap.wrap(line, WIDTH)]
 
 
 def ask(query: str) -> list[tuple[Any, ...]]:

@@ -105,10 +105,13 @@ def test_readme_from_the_first_line_to_the_last_and_again_the_next_day(reader: R
 
 
 def test_every_block_of_sage_md(reader: Reader) -> None:
+    if not (reader.folder / "sage.duckdb").exists():  # the page is for who has done what README says
+        reader.read(ROOT / "README.md")
     reader.read(ROOT / "docs/sage.md")
     for block in blocks_of(ROOT / "docs/sage.md"):
         if block.language == "sql":
-            assert reader.ask(block.code)
+            found = reader.ask(block.code)
+            assert found or "unconverted_values IS NOT NULL" in block.code  # there is nothing odd in these books
 
 
 def test_no_block_is_of_a_kind_that_nothing_runs() -> None:

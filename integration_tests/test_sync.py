@@ -5,7 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import signal
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -173,6 +176,64 @@ def test_killed_it_goes_on_from_the_last_bite(somebody: Person) -> None:
     somebody.assert_equal("ledger_entries", "contacts")
     assert somebody.asked("ledger_entries") <= 2  # for the trial balance it is asked which month is the first
     assert len({row["from_date"] for row in somebody.rows("trial_balance")}) >= 24
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_it_ends_though_a_request_hangs_and_keeps_what_it_read(
+    somebody: Person, number: signal.Signals
+) -> None:
+    box, came = somebody.box, threading.Event()
+    somebody.config.write_text(json.dumps(box.config(num_workers=1)))  # so that the other two are read by then
+    streams = ("--streams", "ledger_entries,contacts,trial_balance")
+    months: list[object] = []
+
+    def is_late(request: object) -> bool:
+        months.append(request)
+        if len(months) >= 20:
+            came.set()
+        return came.is_set()
+
+    box.faults.add(faults.hang(600), path="*/trial_balance", when=is_late)
+    process = somebody.start(*streams)
+    assert came.wait(300)
+    process.send_signal(number)
+    began = time.monotonic()
+    out, err = process.communicate(timeout=300)
+    assert time.monotonic() - began < 100  # of the request that hangs, which is given up after that
+    assert (process.returncode, out) == (128 + number, "")
+    *_, read, last = err.splitlines()
+    assert read.startswith("Read: ")
+    assert last == "Stopped. What was read is saved. Run the same command again: it goes on from there."
+    assert {path.name for path in somebody.folder.iterdir()} == {"sage-config.json", "sage.duckdb", "talked_to"}
+    box.faults.clear()
+    again = somebody.sync(*streams)
+    assert again.returncode == 0, again.stderr
+    somebody.assert_equal("ledger_entries", "contacts")
+    assert somebody.asked("ledger_entries") <= 2 and somebody.asked("contacts") <= 1
+
+
+def test_a_full_refresh_that_was_killed_is_brought_to_its_end_by_the_next_sync(somebody: Person) -> None:
+    box, company = somebody.box, somebody.company
+    streams = ("--streams", "ledger_entries,sales_quotes,sales_estimates,trial_balance")
+    assert somebody.sync(*streams).returncode == 0
+    box.clock.advance(3600)
+    gone = {name: company.rows(name)[0]["id"] for name in ("sales_quotes", "sales_estimates")}
+    for name, key in gone.items():
+        company.delete(name, key)  # which Sage does not tell
+    process: list[subprocess.Popen[str]] = []
+    box.faults.add(faults.before_page(lambda *_: process[0].kill()), path="*/sales_estimates")
+    process.append(somebody.start(*streams, "--full-refresh"))
+    process[0].communicate(timeout=600)
+    assert process[0].returncode != 0
+    box.faults.clear()
+    assert gone["sales_estimates"] in {row["id"] for row in somebody.rows("sales_estimates")}
+    again = somebody.sync(*streams)
+    assert again.returncode == 0, again.stderr
+    somebody.assert_equal("ledger_entries", "sales_quotes", "sales_estimates")
+    last = somebody.sync(*streams)
+    assert last.returncode == 0, last.stderr
+    assert somebody.asked("ledger_entries") <= 2 and somebody.asked("sales_quotes") == 0
+    somebody.assert_equal("ledger_entries", "sales_quotes", "sales_estimates")
 
 
 def test_a_list_that_fails_costs_itself_alone(somebody: Person) -> None:

@@ -42,7 +42,7 @@ FOR_PEOPLE: Final = {
     ),
     "compare": Command(
         "tell whether your warehouse holds what Sage holds, and what differs",
-        "source-sage compare --config sage-config.json --database books.duckdb",
+        "source-sage compare --config sage-config.json",
     ),
     "probe": Command("find out how Sage answers for your business", "source-sage probe --config sage-config.json"),
 }

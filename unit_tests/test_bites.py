@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_sage.commands import person, sync
-from source_sage.commands.bites import ROWS_AT_MOST, SECONDS_AT_MOST, Bites, whole_streams
+from source_sage.commands.bites import ROWS_AT_MOST, SECONDS_AT_MOST, Bites
 from source_sage.commands.live import line
 from source_sage.commands.warehouse import place_of
 from source_sage.secrecy import keep_secret
@@ -37,13 +37,12 @@ def test_little_is_written_after_a_while_and_much_at_once() -> None:
 
 
 def test_of_a_stream_that_comes_whole_it_is_told_when_it_is_complete() -> None:
-    bites = Bites(whole_streams([("countries", False), ("contacts", True)], full_refresh=False), 0.0)
+    bites = Bites(frozenset(["countries"]), 0.0)
     bites.rows("countries", 1)
     assert bites.rest(1.0).ended == ()
     bites.ended("countries")
     bites.ended("contacts")
     assert bites.rest(2.0).ended == ("countries",)
-    assert whole_streams([("countries", False), ("contacts", True)], full_refresh=True) == {"countries", "contacts"}
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, ROWS_AT_MOST), st.booleans(), st.floats(0, 90))))

@@ -16,7 +16,17 @@ ROOT = Path(__file__).parents[1]
 PROGRAM = Path(sys.executable).with_name("source-sage")
 SCREEN = (24, 80)
 # What a person's commands need, and what none of Airbyte's four may wait for.
-NOT_FOR_AIRBYTE = {"airbyte", "duckdb", "getpass", "http.server", "psycopg2", "rich", "sqlalchemy", "webbrowser"}
+NOT_FOR_AIRBYTE = {
+    "airbyte",
+    "duckdb",
+    "getpass",
+    "http.server",
+    "psycopg",
+    "psycopg2",
+    "rich",
+    "sqlalchemy",
+    "webbrowser",
+}
 
 
 def called(*arguments: str) -> subprocess.CompletedProcess[str]:

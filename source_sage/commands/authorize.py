@@ -9,15 +9,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import getpass
-import io
-import logging
 import os
 import shlex
 import sys
 import tempfile
 import warnings
 import webbrowser
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -27,6 +25,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_sage.api.businesses import Business, chosen, covered_by_sign_in, not_covered
 from source_sage.api.transport import NoGoodAnswer
 from source_sage.clock import Clock
+from source_sage.commands.person import unheard
 from source_sage.config import ALL_BUSINESSES, SAGE_API, Endpoints, SageConfig
 from source_sage.errors import ListRefused, config_error, transient_error
 from source_sage.sign_in.config_file import ConfigFile, write
@@ -312,7 +311,7 @@ def _businesses(config: dict[str, str], output: Path, clock: Clock) -> list[Busi
     """The businesses of the fresh sign-in. If Sage makes it renew the tokens, the config gets the new ones."""
     endpoints = Endpoints.of(config["api_endpoint"])
     try:
-        with _airbyte_unheard():
+        with unheard():
             _, transport = connected(config, endpoints, clock, config_file=ConfigFile(output))
             businesses = covered_by_sign_in(transport, tries=TRIES)
     except NoGoodAnswer as problem:
@@ -328,18 +327,6 @@ def _businesses(config: dict[str, str], output: Path, clock: Clock) -> list[Busi
     if not businesses:
         chosen(SageConfig.parse(config), businesses)  # raises, in the words of `check`
     return businesses
-
-
-@contextlib.contextmanager
-def _airbyte_unheard() -> Iterator[None]:
-    """Keep what is said to Airbyte off the terminal: its log, and renewed tokens."""
-    before = logging.root.manager.disable
-    logging.disable()
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        logging.disable(before)
 
 
 def _ask_which(businesses: Sequence[Business], person: Person) -> str:

@@ -6,7 +6,6 @@ is killed reads at most the bite again that was under way, and a list that fails
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -70,13 +69,3 @@ class Bites:
         bite = Bite(tuple(self._rows), self._states, tuple(self._ended))
         self._rows, self._states, self._ended, self.now = {}, {}, [], now
         return bite
-
-
-def whole_streams(streams: Iterable[tuple[str, bool]], full_refresh: bool) -> frozenset[str]:
-    """Which streams come whole.
-
-    Args:
-        streams: each with whether it can be read by change.
-        full_refresh: all of them are to.
-    """
-    return frozenset(name for name, by_change in streams if full_refresh or not by_change)

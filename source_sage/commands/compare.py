@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -13,8 +13,9 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_sage.api.businesses import Business, chosen, covered_by_sign_in, not_covered
 from source_sage.clock import Clock
 from source_sage.commands import person
+from source_sage.commands.warehouse import DEFAULT_FILE, place_of
 from source_sage.comparing.comparison import LEDGER, Comparison
-from source_sage.comparing.differences import STRANGERS, Difference
+from source_sage.comparing.differences import Difference
 from source_sage.comparing.tables import Tables
 from source_sage.config import SageConfig
 from source_sage.counts import Tally
@@ -34,33 +35,30 @@ def main(arguments: Sequence[str], clock: Clock | None = None) -> int:
         "compare",
         "Compares what Sage holds now with the tables of a sync (append + deduped), and names what differs. "
         "Reads alone, on both sides.",
-        "source-sage compare --config sage-config.json --database books.duckdb",
+        "source-sage compare --config sage-config.json",
     )
-    parser.add_argument(
-        "--database", required=True, metavar="WHERE", help="a DuckDB file, or postgresql://user@host/database"
-    )
-    parser.add_argument("--schema", default=TABLES, help="where its tables are (%(default)s)")
-    parser.add_argument(
-        "--streams",
-        type=person.names,
-        default=[],
-        metavar="NAME,NAME",
-        help="these alone (all that have a table)",
-    )
+    add = parser.add_argument
+    where = "DuckDB file, or postgresql://USER@HOST/DATABASE with the password in PGPASSWORD (%(default)s)"
+    add("--database", default=DEFAULT_FILE, metavar="WHERE", help=where)
+    add("--schema", default=TABLES, help="where its tables are (%(default)s)")
+    add("--streams", type=person.names, default=[], metavar="NAME,NAME", help="these alone (all that have a table)")
+    every = "long lists row by row as well: a request for every 200 rows"
+    add("--every-row", action="store_true", help=every)
     return person.run(lambda options: _compare(options, clock or Clock()), parser.parse_args(arguments))
 
 
 def _compare(options: argparse.Namespace, clock: Clock) -> int:
     form = person.config_of(options.config)
     config = SageConfig.parse(form)
+    place_of(options.database, "--database")
     tables = Tables(options.database, options.schema)
     try:
-        streams = _lists(config, tables, options.streams)
-        with person.tokens_kept(options.config) as file:
-            code, lines = _verdict(form, config, tables, streams, clock, file)
+        with person.unheard() as say:
+            streams = _lists(config, tables, options.streams)
+            code, lines = _verdict(form, config, tables, streams, clock, options)
+            say("\n".join(lines))
     finally:
         tables.close()
-    sys.stdout.write("\n".join(lines) + "\n")
     return code
 
 
@@ -77,54 +75,119 @@ def _verdict(
     tables: Tables,
     streams: Sequence[StreamFacts],
     clock: Clock,
-    file: ConfigFile,
+    options: argparse.Namespace,
 ) -> tuple[int, list[str]]:
-    _, transport = connected(form, config.endpoints, clock, config_file=file)
+    _, transport = connected(form, config.endpoints, clock, config_file=ConfigFile(options.config))
     tally = Tally()
     covered = covered_by_sign_in(transport, tally=tally)
     choice = chosen(config, covered)
     if choice.unknown:
         raise not_covered(choice.unknown, covered)
-    lines, failures = [], 0
-    differences = strangers(tables, streams, [one.id for one in covered])
-    lines += [f"- {one}" for one in differences]
+    compared = []
     for business in choice.businesses:
-        one = Comparison(transport, tables, config, business.id, clock.now().date(), tally)
-        found, problems = _of_business(one, business, streams)
-        told = "equal" if not found else f"{len(found)} differences"
-        lines += [f"{business}: {told}.", *(f"- {each}" for each in found), *(f"? {each}" for each in problems)]
-        differences, failures = [*differences, *found], failures + sum("no good answer" in each for each in problems)
-    lines.append(
-        f"{len(streams)} lists were compared in {tally.requests} requests: "
-        + ("all rows that were counted are there." if not differences else "the warehouse is not equal to Sage.")
+        one = Comparison(transport, tables, config, business.id, clock.now().date(), options.every_row, tally)
+        compared.append(_compared(one, business, streams))
+    told = [line for one in compared for line in one.lines()]
+    told += others(tables, streams, [one.id for one in choice.businesses], [one.id for one in covered])
+    told.append(what_was_asked(compared, tally.requests))
+    failed = any(one.failures for one in compared)
+    return DIFFERENT if any(one.found for one in compared) else FAILED if failed else EQUAL, told
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What came out for one business.
+
+    Attributes:
+        title: of the business.
+        lists, rows: how many were compared.
+        sums: whether the ledger was compared with the trial balance.
+        by_numbers: the long lists of which numbers alone were compared.
+        found: the differences.
+        refused: names of lists that Sage does not open.
+        failures: what else was not compared, in words.
+    """
+
+    title: str
+    lists: int
+    rows: int
+    sums: bool
+    by_numbers: Sequence[str]
+    found: Sequence[Difference]
+    refused: Sequence[str]
+    failures: Sequence[str]
+
+    def lines(self) -> Iterator[str]:
+        """The verdict, and what it rests on."""
+        names = {one.stream for one in self.found}
+        lists = f"{self.lists} {'list' if self.lists == 1 else 'lists'}"
+        if self.found:
+            which = f"{len(names)} of {lists}"
+            yield f"{self.title}: the warehouse DIFFERS from Sage in {which}:"
+            yield from (f"- {one}" for one in self.found)
+        elif self.failures:
+            yield f"{self.title}: no difference was found, but not everything could be compared:"
+        else:
+            sums = "; by month and account, its ledger adds up to Sage's trial balance" if self.sums else ""
+            yield f"{self.title}: the warehouse is equal to Sage, {self.rows:,} rows in {lists}{sums}."
+        yield from (f"? {one}" for one in self.failures)
+        if self.refused:
+            yield f"Not compared, since Sage does not open it to this business or user: {', '.join(self.refused)}."
+
+
+def what_was_asked(compared: Iterable[Compared], requests: int) -> str:
+    """What the verdicts rest on, and what they cannot show."""
+    long_lists = sorted({name for one in compared for name in one.by_numbers})
+    if not long_lists:
+        return f"Every row was compared, in {requests:,} requests."
+    which = f"{len(long_lists)} long lists" if len(long_lists) > 1 else long_lists[0]
+    return (
+        f"{requests:,} requests. Of {which} the numbers of rows and of changes were compared, which hides a row "
+        "missing where another is too much, and values changed here alone; --every-row reads each row."
     )
-    return DIFFERENT if differences else FAILED if failures else EQUAL, lines
 
 
-def _of_business(
-    comparison: Comparison, business: Business, streams: Sequence[StreamFacts]
-) -> tuple[list[Difference], list[str]]:
+def _compared(comparison: Comparison, business: Business, streams: Sequence[StreamFacts]) -> Compared:
     found: list[Difference] = []
-    problems: list[str] = []
+    refused: list[str] = []
+    failures: list[str] = []
     steps: list[tuple[str, Callable[[], list[Difference]]]]
     steps = [(facts.name, partial(comparison.of_list, facts)) for facts in streams]
-    if LEDGER in {facts.name for facts in streams}:
+    has_ledger = LEDGER in {facts.name for facts in streams}
+    if has_ledger:
         steps.append(("sums of the ledger", partial(comparison.of_sums, every_stream()[LEDGER])))
-    for name, step in steps:
+    for number, (name, step) in enumerate(steps, 1):
+        person.progress(f"{number} of {len(steps)}: {name}")
         try:
             found.extend(one for one in step() if one not in found)
-        except ListRefused as refusal:
-            problems.append(f"{name}: not compared; {refusal.message}")
+        except ListRefused:
+            refused.append(name)
         except AirbyteTracedException as failure:
-            problems.append(f"{name}: no good answer; {failure.message}")
-    return found, problems
+            failures.append(f"{name}: no good answer; {failure.message}")
+    person.progress("")
+    failed = len(refused) + len(failures)
+    sums = has_ledger and not any(one.startswith(("sums", LEDGER)) for one in [*refused, *failures])
+    return Compared(
+        str(business),
+        len(steps) - has_ledger - failed,
+        comparison.rows,
+        sums,
+        comparison.by_numbers,
+        found,
+        refused,
+        failures,
+    )
 
 
-def strangers(tables: Tables, streams: Sequence[StreamFacts], covered: Sequence[str]) -> list[Difference]:
-    """Rows of businesses that the sign-in does not cover."""
-    return [
-        Difference(facts.name, STRANGERS, "", (), key, count)
-        for facts in streams
-        for key, count in tables.businesses(facts.name).items()
-        if key not in covered
-    ]
+def others(
+    tables: Tables, streams: Sequence[StreamFacts], compared: Sequence[str], covered: Sequence[str]
+) -> Iterator[str]:
+    """What is said of rows of other businesses. They are no difference: a warehouse may hold the books of many."""
+    rows: dict[str, int] = {}
+    for facts in streams:
+        for business, count in tables.businesses(facts.name).items():
+            if business not in compared:
+                rows[business] = rows.get(business, 0) + count
+    for business, count in sorted(rows.items()):
+        why = "Account ID leaves it out" if business in covered else "this sign-in does not cover it"
+        yield f"Not compared: {count:,} {'row' if count == 1 else 'rows'} of business {business}; {why}."

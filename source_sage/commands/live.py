@@ -64,8 +64,14 @@ class Live:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._done.set()
+        self.stop()
         self._thread.join()
+
+    def stop(self) -> None:
+        """Leave the terminal as it was, and say how far the sync came; once."""
+        if self._done.is_set():
+            return
+        self._done.set()
         if self._status is not None:
             self._status.stop()
         self.say(f"Read: {self._line()}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import io
+import logging
 import os
 import sys
 import traceback
@@ -17,10 +17,10 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_sage import given
 from source_sage.errors import config_error
-from source_sage.sign_in.config_file import ConfigFile
+from source_sage.sync.stopping import Stop
 
 CONFIG_FILE: Final = "sage-config.json"
-STOPPED: Final = 130
+SOURCE_LOG: Final = "airbyte.source-sage"
 
 
 def parser(name: str, description: str, example: str) -> argparse.ArgumentParser:
@@ -46,20 +46,29 @@ def names(text: str) -> list[str]:
     return text.replace(",", " ").split()
 
 
-def run(command: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:
+def run(
+    command: Callable[[argparse.Namespace], int],
+    options: argparse.Namespace,
+    stop: Stop | None = None,
+    seconds: float = 0.0,
+) -> int:
     """Run a command; a foreseen failure is one plain paragraph on stderr.
+
+    Args:
+        command: gives the exit code.
+        options: its.
+        stop: how it is asked to end; None where it has nothing to bring to an end.
+        seconds: how long it has for that.
 
     Returns:
         The exit code.
     """
     try:
-        return command(options)
+        with (stop or Stop(lambda: say("Stopped."))).listening(seconds):
+            return command(options)
     except AirbyteTracedException as failure:
         say(str(failure.message))
         return 1
-    except KeyboardInterrupt:
-        say("Stopped.")
-        return STOPPED
     except BrokenPipeError:  # nobody listens any more, so there is nobody to tell
         return 1
     except Exception as error:
@@ -76,38 +85,42 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
+def progress(doing: str) -> None:
+    """One line on a terminal, written over; none elsewhere."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\033[K{doing}")
+        sys.stderr.flush()
+
+
 @contextlib.contextmanager
-def stdout_to_oneself() -> Iterator[Callable[[str], None]]:
-    """Keep stdout for what a command says: what the source and libraries write there, tokens too, goes nowhere.
+def unheard() -> Iterator[Callable[[str], None]]:
+    """Keep stdout for what a command says: what the source says there is for platforms, renewed tokens among it.
+
+    The source's warnings become plain paragraphs on stderr, the rest of its log goes nowhere.
 
     Yields:
-        Says a paragraph on stdout.
+        Says a paragraph on stdout; what its encoding has no letters for becomes `?`.
     """
-    sys.stdout.flush()
-    own = os.dup(1)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    shown, root = sys.stdout, logging.getLogger()
+    before = root.handlers[:]
+    root.handlers[:] = [_Warnings(logging.WARNING)]
+
+    def say_there(text: str) -> None:
+        encoding = shown.encoding or "utf-8"
+        shown.write(f"{text}\n".encode(encoding, "replace").decode(encoding))
+        shown.flush()
+
     try:
-        with open(own, "w", encoding=sys.stdout.encoding or "utf-8", errors="replace", closefd=False) as shown:
-            os.dup2(nowhere, 1)
-
-            def say_there(text: str) -> None:
-                shown.write(f"{text}\n")
-                shown.flush()
-
+        with Path(os.devnull).open("w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
             yield say_there
     finally:
-        sys.stdout.flush()
-        os.dup2(own, 1)
-        os.close(own)
-        os.close(nowhere)
+        root.handlers[:] = before
 
 
-@contextlib.contextmanager
-def tokens_kept(path: Path) -> Iterator[ConfigFile]:
-    """Keep renewed tokens in the config file, and nowhere else: what is said of them on stdout is for platforms."""
-    file = ConfigFile(path)
-    with contextlib.redirect_stdout(io.StringIO()):
-        yield file
+class _Warnings(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name.startswith(SOURCE_LOG):
+            say(filter_secrets(record.getMessage()))
 
 
 def config_of(path: Path) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -42,13 +41,14 @@ def main(arguments: Sequence[str], clock: Clock | None = None) -> int:
 
 
 def _probe(options: argparse.Namespace, clock: Clock) -> int:
-    with person.tokens_kept(options.config) as file:
-        report = probe(person.config_of(options.config), options.business, clock, file)
-    if options.json:
-        options.json.write_text(json.dumps(report.as_json(), indent=2) + "\n", encoding="utf-8")
-    if options.markdown:
-        options.markdown.write_text(report.as_markdown(), encoding="utf-8")
-    sys.stdout.write(report.as_text(min(shutil.get_terminal_size().columns, 120)) + "\n")
+    with person.unheard() as say:
+        form, file = person.config_of(options.config), ConfigFile(options.config)
+        report = probe(form, options.business, clock, file)
+        if options.json:
+            options.json.write_text(json.dumps(report.as_json(), indent=2) + "\n", encoding="utf-8")
+        if options.markdown:
+            options.markdown.write_text(report.as_markdown(), encoding="utf-8")
+        say(report.as_text(min(shutil.get_terminal_size().columns, 120)))
     return 3 if report.doubts else 0
 
 
@@ -92,11 +92,8 @@ def _asked(looker: Looker, form: dict[str, Any]) -> Iterator[Finding]:
         found = question(subject)
         yield from [found] if isinstance(found, Finding) else found
     yield questions_of_access.token_lives(form)
-    _progress(looker, "done", end="\n")
+    person.progress("")
 
 
-def _progress(looker: Looker, doing: str, end: str = "") -> None:
-    """One line on a terminal, written over; none elsewhere."""
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r\033[K{looker.requests:3} requests: {doing}{end}")
-        sys.stderr.flush()
+def _progress(looker: Looker, doing: str) -> None:
+    person.progress(f"{looker.requests:3} requests: {doing}")

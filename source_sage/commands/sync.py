@@ -19,9 +19,9 @@ from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_sage.commands import person
-from source_sage.commands.bites import Bites, whole_streams
+from source_sage.commands.bites import Bite, Bites
 from source_sage.commands.live import Live
-from source_sage.commands.warehouse import Place, Warehouse, place_of
+from source_sage.commands.warehouse import DEFAULT_FILE, Place, Warehouse, place_of
 from source_sage.config import SageConfig
 from source_sage.errors import config_error
 from source_sage.forecast import told
@@ -31,11 +31,18 @@ from source_sage.sign_in.config_file import ConfigFile
 from source_sage.source import SourceSage
 from source_sage.streams import PACKAGE, StreamFacts, every_stream
 from source_sage.sync.report import Report
+from source_sage.sync.stopping import SECONDS_TO_END, Stop
 from source_sage.views import TABLES, VIEWS, view
 
-DEFAULT_FILE: Final = "sage.duckdb"
 TIE_OUT: Final = PACKAGE / "tie-out.sql"
 DIFFERENCES_AT_MOST: Final = 10
+# By whether it was asked to read everything anew.
+GO_ON: Final = {
+    False: "Run the same command again: it goes on from there.",
+    True: "Run the same command again without --full-refresh: it goes on from there, and takes out what is left to "
+    "take out.",
+}
+SAVED: Final = "What was read is saved."
 WARNING: Final = (
     "Use this sign-in here alone: if Airbyte, or another copy of this program, has the same tokens, each ends the "
     "other's. Sign in once more for each of them."
@@ -59,24 +66,49 @@ def main(arguments: Sequence[str]) -> int:
     again = "read everything anew, and take out what Sage has no more, also where Sage does not tell of deletions"
     add("--full-refresh", action="store_true", help=again)
     add("--dry-run", action="store_true", help="tell what would be asked for, and in about how many requests")
-    return person.run(_sync, parser.parse_args(arguments))
+    options = parser.parse_args(arguments)
+    ending = Ending("Stopped." if options.dry_run else f"Stopped. {SAVED} {GO_ON[options.full_refresh]}")
+    return person.run(lambda options: _sync(options, ending), options, ending.stop, SECONDS_TO_END)
 
 
-def _sync(options: argparse.Namespace) -> int:
+class Ending:
+    """How a sync is asked to end, and what is to be done then.
+
+    Args:
+        words: the last ones, if it is ended before it is done.
+
+    Attributes:
+        stop: the wish.
+        left: what is left to do where the process is ended from outside.
+        uncut: what a first signal must not cut off, from the last bite on until it is told.
+    """
+
+    def __init__(self, words: str) -> None:
+        self.left = contextlib.ExitStack()
+        self.left.callback(person.say, words)
+        self.stop = Stop(self.left.close)
+        self.uncut = contextlib.ExitStack()
+
+
+def _sync(options: argparse.Namespace, ending: Ending) -> int:
     os.umask(0o077)  # somebody's books are for their owner
     form = person.config_of(options.config)
     config = SageConfig.parse(form)
     streams = selected(config, options.streams)
     place = place_of(options.into)
     if options.dry_run and place.file is not None and not place.file.exists():
-        with person.stdout_to_oneself() as say:
+        with person.unheard() as say:
             return _plan(options, form, streams, [], say)
-    with _files(place) as folder, person.stdout_to_oneself() as say:
+    with ending.uncut, _files(place) as folder, person.unheard() as say:
+        ending.left.callback(shutil.rmtree, folder, ignore_errors=True)
         warehouse = Warehouse(place, configured(streams), folder, TABLES)
         try:
-            return _job(options, form, streams, warehouse, place, say)
+            code = _job(options, form, streams, warehouse, place, say, ending)
         finally:
             warehouse.close()
+    if ending.stop.asked:
+        ending.stop.end()
+    return code
 
 
 def _job(
@@ -86,21 +118,26 @@ def _job(
     warehouse: Warehouse,
     place: Place,
     say: Callable[[str], None],
+    ending: Ending,
 ) -> int:
     ConfigFile(options.config).require_replaceable()
-    states = [] if options.full_refresh else warehouse.states()
     if options.dry_run:
-        return _plan(options, form, streams, states, say)
+        return _plan(options, form, streams, [] if options.full_refresh else warehouse.states(), say)
     person.say(f"{WARNING}\n")
-    job = Job(form, options.config, streams, states, warehouse, options.full_refresh)
+    if options.full_refresh:
+        warehouse.forget([one.name for one in streams if one.cursor_field is not None and not one.fed_by_others])
+    job = Job(form, options.config, streams, warehouse, ending)
     failure = job.read()
+    if ending.stop.asked:
+        return 1
+    ending.uncut.close()
     say(job.told)
     for trouble in job.make_views():
         say(trouble)
     say(verdict(warehouse))
     say(where_to_look(place))
     if failure:
-        person.say(f"\n{failure}\nWhat was read is saved. Run the command again: it goes on from there.")
+        person.say(f"\n{failure}\n{SAVED} {GO_ON[options.full_refresh]}")
     return 1 if failure else 0
 
 
@@ -124,9 +161,8 @@ class Job:
         form: the config.
         config_file: where it is from; renewed tokens are kept in it.
         streams: to read.
-        states: from where.
-        warehouse: into which.
-        full_refresh: all streams come whole, and what Sage has no more is taken out.
+        warehouse: into which, and from where on.
+        ending: how it is asked to end.
 
     Attributes:
         told: the sync report.
@@ -137,16 +173,16 @@ class Job:
         form: dict[str, Any],
         config_file: Path,
         streams: Sequence[StreamFacts],
-        states: list[AirbyteStateMessage],
         warehouse: Warehouse,
-        full_refresh: bool,
+        ending: Ending,
     ) -> None:
-        self._form, self._config_file, self._streams, self._states = form, config_file, streams, states
-        self._warehouse = warehouse
-        self._whole = whole_streams(
-            ((one.name, one.cursor_field is not None) for one in streams if not one.fed_by_others), full_refresh
-        )
-        self._began = dt.datetime.now(dt.UTC)
+        self._form, self._config_file, self._streams = form, config_file, streams
+        self._warehouse, self._ending = warehouse, ending
+        now = dt.datetime.now(dt.UTC)
+        self._states = warehouse.states()
+        # Of the streams that come whole: when their reading began, in this sync or in an earlier one.
+        self._began = {one.name: now for one in streams if one.cursor_field is None}
+        self._began |= warehouse.forgotten(now, {one.name for one in streams})
         self.told = ""
 
     def read(self) -> str:
@@ -155,23 +191,29 @@ class Job:
         Returns:
             What went wrong; empty if nothing did.
         """
-        bites = Bites(self._whole, time.monotonic())
+        bites = Bites(frozenset(self._began), time.monotonic())
         report, failure = Report(), ""
-        source = SourceSage(config_file=ConfigFile(self._config_file))
+        source = SourceSage(config_file=ConfigFile(self._config_file), stop=self._ending.stop)
         with Live(report) as live, _log_to(live) as log:
+            self._ending.left.callback(live.stop)
             try:
                 pages = source.read_pages(log.logger, self._form, configured(self._streams), self._states, report)
                 for one in pages:
                     self._note(bites, one)
                     if bite := bites.due(time.monotonic()):
-                        self._warehouse.write(bite, self._began)
+                        self._write(bite)
             except AirbyteTracedException as error:
                 failure = filter_secrets(str(error.message))
             finally:
                 live.say_writing()
-                self._warehouse.write(bites.rest(time.monotonic()), self._began)
+                self._ending.uncut.enter_context(self._ending.stop.closing())
+                self._write(bites.rest(time.monotonic()))
         self.told = log.report
         return failure
+
+    def _write(self, bite: Bite) -> None:
+        with self._ending.stop.closing():
+            self._warehouse.write(bite, self._began)
 
     def _note(self, bites: Bites, one: AirbyteMessage | Records) -> None:
         if isinstance(one, Records):

@@ -12,7 +12,7 @@ import datetime as dt
 import io
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -32,11 +32,14 @@ from source_sage.errors import config_error
 from source_sage.lists.records import Records
 from source_sage.secrecy import keep_secret
 
+DEFAULT_FILE: Final = "sage.duckdb"
 SOURCE: Final = "source-sage"
 POSTGRES: Final = ("postgres", "postgresql")
 POSTGRES_PORT: Final = 5432
 # Where PyAirbyte keeps states.
 STATES: Final = "_airbyte_state"
+# The streams whose full refresh has not come to its end, each with when it began.
+FORGOTTEN: Final = "_sage_full_refresh"
 STATE_COLUMNS: Final = ("source_name", "stream_name", "table_name", "state_json", "last_updated")
 # PyAirbyte reads these when it is imported.
 SILENT: Final = {"AIRBYTE_OFFLINE_MODE": "1", "DO_NOT_TRACK": "1", "NO_LIVE_PROGRESS": "1"}
@@ -56,8 +59,8 @@ class Place(NamedTuple):
     server: tuple[str, int, str, str] | None
 
 
-def place_of(into: str) -> Place:
-    """What `--into` means: a DuckDB file, or `postgresql://user@host:port/database`.
+def place_of(into: str, option: str = "--into") -> Place:
+    """What an option means: a DuckDB file, or `postgresql://user@host:port/database`.
 
     Raises:
         AirbyteTracedException: config_error; it is neither, or holds a password.
@@ -69,13 +72,13 @@ def place_of(into: str) -> Place:
     database = unquote(address.path.strip("/"))
     if scheme not in POSTGRES or not address.hostname or not address.username or not database:
         raise config_error(
-            "--into takes the name of a DuckDB file, or postgresql://USER@HOST/DATABASE for PostgreSQL, with the "
+            f"{option} takes the name of a DuckDB file, or postgresql://USER@HOST/DATABASE for PostgreSQL, with the "
             "password in the environment variable PGPASSWORD."
         )
     if address.password:
         raise config_error(
-            "--into holds a password, which every user of this machine can read while the command runs. Leave it out, "
-            "and put it into the environment variable PGPASSWORD."
+            f"{option} holds a password, which every user of this machine can read while the command runs. Leave it "
+            "out, and put it into the environment variable PGPASSWORD."
         )
     server = (address.hostname, address.port or POSTGRES_PORT, unquote(address.username), database)
     return Place(f"{database} at {address.hostname}", None, server)
@@ -141,6 +144,37 @@ class Warehouse:
         found = self.rows(f"SELECT state_json FROM {STATES} WHERE source_name = '{SOURCE}'")
         return [AirbyteStateMessageSerializer.load(orjson.loads(text)) for (text,) in found]
 
+    def forget(self, streams: Sequence[str]) -> None:
+        """Have streams read from their beginning, and what is in their tables now taken out when they have come whole.
+
+        That holds until they have, in however many syncs.
+        """
+        with self._connection() as connection:
+            for stream in streams:
+                connection.exec_driver_sql(f"DELETE FROM {self._schema}.{STATES} WHERE table_name = '{stream}'")
+                self._note_forgotten(connection, stream, dt.datetime.now(dt.UTC))
+
+    def forgotten(self, now: dt.datetime, streams: Set[str]) -> dict[str, dt.datetime]:
+        """Those of some streams that were forgotten and have not come whole since, each with when its reading began.
+
+        Args:
+            now: the beginning of those that have no place to go on from, and are read from their beginning again.
+            streams: that are to be read.
+        """
+        placed = {one.stream.stream_descriptor.name for one in self.states() if one.stream is not None}
+        found = {str(stream): began for stream, began in self.rows(f"SELECT stream_name, began FROM {FORGOTTEN}")}
+        began = {stream: found[stream].replace(tzinfo=dt.UTC) for stream in streams & found.keys()}
+        with self._connection() as connection:
+            for stream in began.keys() - placed:
+                began[stream] = now
+                self._note_forgotten(connection, stream, now)
+        return began
+
+    def _note_forgotten(self, connection: Any, stream: str, now: dt.datetime) -> None:
+        run, table = connection.exec_driver_sql, f"{self._schema}.{FORGOTTEN}"
+        run(f"DELETE FROM {table} WHERE stream_name = '{stream}'")
+        run(f"INSERT INTO {table} VALUES ('{stream}', TIMESTAMP '{_moment(now)}')")
+
     def take(self, records: Records) -> None:
         """Note a page of records; it is in no table yet."""
         handler = self._handlers[records.stream]
@@ -148,12 +182,12 @@ class Warehouse:
             record = self._record.model_construct(**orjson.loads(line)["record"])
             self._processor.process_record_message(record, handler, self._tracker)
 
-    def write(self, bite: Bite, began: dt.datetime) -> None:
+    def write(self, bite: Bite, began: Mapping[str, dt.datetime]) -> None:
         """Write what was noted, all of it or nothing: rows in place of those with their keys, and the states.
 
         Args:
             bite: what.
-            began: when the sync began: of a stream that came whole, rows that are older are not there any more.
+            began: when the reading of each stream that comes whole began: what is older is not there any more.
         """
         writer = self._processor.file_writer
         writer.flush_active_batches(self._tracker)
@@ -162,9 +196,9 @@ class Warehouse:
             for stream, some in batches.items():
                 self._load(connection, stream, [file for batch in some for file in batch.files])
             for stream in bite.ended:
-                moment = began.astimezone(dt.UTC).replace(tzinfo=None).isoformat(" ", "milliseconds")
-                older = f"_airbyte_extracted_at < TIMESTAMP '{moment}'"
+                older = f"_airbyte_extracted_at < TIMESTAMP '{_moment(began[stream])}'"
                 connection.exec_driver_sql(f"DELETE FROM {self._schema}.{stream} WHERE {older}")
+                connection.exec_driver_sql(f"DELETE FROM {self._schema}.{FORGOTTEN} WHERE stream_name = '{stream}'")
             for stream, state in bite.states.items():
                 self._save(connection, stream, state)
         for batch in (batch for some in batches.values() for batch in some):
@@ -205,6 +239,7 @@ class Warehouse:
         self._empty = set()
         with self._connection() as connection:
             run = connection.exec_driver_sql
+            run(f"CREATE TABLE IF NOT EXISTS {self._schema}.{FORGOTTEN} (stream_name VARCHAR, began TIMESTAMP)")
             for name, columns in self._columns.items():
                 table = f"{self._schema}.{name}"
                 if name not in there:
@@ -251,6 +286,11 @@ class Warehouse:
 
 def _quoted(name: str) -> str:
     return f'"{name}"'
+
+
+def _moment(moment: dt.datetime) -> str:
+    """As a TIMESTAMP, whose zone is UTC; rows are dated to the millisecond."""
+    return moment.astimezone(dt.UTC).replace(tzinfo=None).isoformat(" ", "milliseconds")
 
 
 def _cannot_be_opened(place: Place, error: Exception) -> Exception:

@@ -14,14 +14,17 @@ from source_sage.comparing.differences import DAY, Row, Span
 from source_sage.comparing.tables import plain
 from source_sage.config import ALL_DATES, Window
 from source_sage.counts import Tally
+from source_sage.errors import transient_error
 from source_sage.lists.rows import RowShaper
 from source_sage.lists.rows_to_emit import RowsToEmit, day_of
 from source_sage.lists.trial_balance import flat_accounts
 from source_sage.streams import StreamFacts
 
 ROWS_A_PAGE: Final = 200
-# A part of a list of more pages is told by its number of rows alone.
+# A part of a list of more pages is told by its number of rows alone, unless every row is wanted.
 PAGES_AT_MOST: Final = 50
+# A list that is changed while it is read may show a row twice and hide another.
+READINGS_AT_MOST: Final = 3
 
 
 @dataclass(frozen=True)
@@ -48,13 +51,20 @@ class Asked:
         facts: the list.
         fields: what is compared of the rows.
         tally: counts the requests.
+        pages_at_most: of what is read row by row.
     """
 
     def __init__(
-        self, transport: Transport, business_id: str, facts: StreamFacts, fields: Iterable[str], tally: Tally
+        self,
+        transport: Transport,
+        business_id: str,
+        facts: StreamFacts,
+        fields: Iterable[str],
+        tally: Tally,
+        pages_at_most: float = PAGES_AT_MOST,
     ) -> None:
         self._transport, self._business_id, self._facts, self._tally = transport, business_id, facts, tally
-        self._fields = list(fields)
+        self._fields, self._pages_at_most = list(fields), pages_at_most
         shaper = RowShaper(facts.name, facts.schema_)
         self._to_emit = RowsToEmit(facts, business_id, ALL_DATES, shaper)
         # How many days more must be asked for, so that the first and the last day are in.
@@ -82,26 +92,39 @@ class Asked:
     def all(self, span: Span) -> Part:
         """The rows of these dates; a day more is asked for on each side, and left aside."""
         wider = Span(span.first and span.first - DAY, span.last and span.last + DAY)
-        return self._part(self._params(wider), span, PAGES_AT_MOST)
+        return self._part(self._params(wider), span, self._pages_at_most)
 
-    def since(self, moment: str, span: Span, pages: int) -> Part:
+    def since(self, moment: str, span: Span, pages: float = PAGES_AT_MOST) -> Part:
         """The rows of these dates that were changed since a moment; `total` counts all dates."""
         return self._part({"updated_or_created_since": moment}, span, pages)
 
-    def _part(self, params: Mapping[str, str], span: Span, pages_at_most: int) -> Part:
-        pages, total = Pages(ROWS_A_PAGE), None
+    def _part(self, params: Mapping[str, str], span: Span, pages_at_most: float) -> Part:
+        for _ in range(READINGS_AT_MOST):
+            part, stood_still = self._read(params, span, pages_at_most)
+            if stood_still or not part.whole:
+                return part
+        raise transient_error(
+            f"{self._facts.name} was changed each of the {READINGS_AT_MOST} times while it was read. Compare it in a "
+            "quieter hour."
+        )
+
+    def _read(self, params: Mapping[str, str], span: Span, pages_at_most: float) -> tuple[Part, bool]:
+        """Read pages; tells whether nothing moved meanwhile, as far as Sage's own counts tell."""
+        pages, totals = Pages(ROWS_A_PAGE), list[int | None]()
         rows: dict[str, Row] = {}
+        keys: set[str] = set()
+        keyed = counted = 0
         window = Window(span.first, span.last)
-        for _ in range(pages_at_most):
-            number = pages.wanted()
-            if number is None:
-                break
+        while len(totals) < pages_at_most and (number := pages.wanted()) is not None:
             found, envelope = self._page(params, number)
-            total = envelope.total if number == 1 else total
             if pages.take(number, envelope):
+                totals.append(envelope.total)
+                counted, keyed = counted + envelope.count, keyed + len(found)
+                keys |= found.keys()
                 rows |= {key: row for key, row in found.items() if self._is_inside(row, window)}
-        whole = pages.finished
-        return Part(rows, total, whole)
+        told = totals[0] if totals else None
+        stood_still = not pages.trusted or (set(totals) == {counted} and keyed == len(keys))
+        return Part(rows, told, pages.finished), stood_still
 
     def _is_inside(self, row: Row, window: Window) -> bool:
         if not self._facts.date_field or window == ALL_DATES:
@@ -136,12 +159,18 @@ class Asked:
         return found, Envelope.of(answer.taken)
 
 
-def movements(transport: Transport, business_id: str, days: Span, tally: Tally) -> dict[str, Decimal]:
-    """Debits less credits by account, as Sage's trial balance tells them."""
+def movements(
+    transport: Transport, business_id: str, days: Span, tally: Tally, names: dict[str, str]
+) -> dict[str, Decimal]:
+    """Debits less credits by account, as Sage's trial balance tells them; `names` gets what the accounts are called."""
     assert days.first and days.last
     dates = {"from_date": days.first.isoformat(), "to_date": days.last.isoformat()}
     body = transport.get("/trial_balance", dates, dict, business_id=business_id, tally=tally).taken
     accounts = flat_accounts(body, days.first, days.last)
+    names |= {
+        str(one["ledger_account_id"]): str(one.get("ledger_account_displayed_as") or one["ledger_account_id"])
+        for one in accounts
+    }
     return {
         str(one["ledger_account_id"]): Decimal(str(one.get("debit") or 0)) - Decimal(str(one.get("credit") or 0))
         for one in accounts

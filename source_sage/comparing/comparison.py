@@ -1,8 +1,12 @@
-"""How one business is compared: the whole list first, then only what differs. A few requests where all is equal."""
+"""How one business is compared: the whole list first, then only what differs. A few requests where all is equal.
+
+Or every row of every list, if that is wanted: a request for each page.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -22,6 +26,7 @@ from source_sage.comparing.differences import (
     differing,
     grouped,
     narrowed,
+    sums_apart,
     unequal_months,
 )
 from source_sage.comparing.tables import Tables
@@ -32,6 +37,8 @@ from source_sage.streams import StreamFacts
 
 # Counted from the newest change: since which rows Sage is asked how many were changed.
 PLACES: Final = (0, 200, 400, 800, 1_600, 3_200, 6_400, 9_000)
+# Where dates are left out, Sage's number of changes is not that of the warehouse; then so many rows are read at once.
+ROWS_READ_BY_CHANGE: Final = 1_000
 MONTHS_LOOKED_UP: Final = 12
 TRIAL_BALANCE: Final = "trial_balance"
 LEDGER: Final = "ledger_entries"
@@ -48,7 +55,10 @@ class Comparison:
         config: whose dates are compared.
         business_id: which one.
         today: the last month of the trial balance is this day's.
+        every_row: long lists are read, too.
         tally: counts the requests.
+        rows: how many rows the lists that were compared have here.
+        by_numbers: the long lists of which numbers alone were compared.
     """
 
     transport: Transport
@@ -56,7 +66,10 @@ class Comparison:
     config: SageConfig
     business_id: str
     today: dt.date
+    every_row: bool = False
     tally: Tally = field(default_factory=Tally)
+    rows: int = 0
+    by_numbers: list[str] = field(default_factory=list)
 
     def of_list(self, facts: StreamFacts) -> list[Difference]:
         """Compare a list.
@@ -69,17 +82,20 @@ class Comparison:
         window = Span(self.config.window.start, self.config.window.end) if facts.date_field else Span(None, None)
         doubled = tables.doubled(facts, business)
         told = [Difference(facts.name, DOUBLED, "", tuple(doubled))] if doubled else []
-        asked = Asked(self.transport, business, facts, tables.fields(facts), self.tally)
+        pages = math.inf if self.every_row else PAGES_AT_MOST
+        asked = Asked(self.transport, business, facts, tables.fields(facts), self.tally, pages)
         here = tables.count(facts, business, window)
+        self.rows += here
         first = asked.first(window)
         total = first.total
         if not here and (total or first.rows):
             ids = tuple(first.rows)
             return [*told, Difference(facts.name, MISSING, "", ids, "the table has no rows of this business", total)]
-        if first.whole or total is None:
+        if first.whole or total is None or self.every_row:
             # One page may hold a day too few: whether Sage counts in the very days that are asked for is not known.
             part = first if first.whole and len(first.rows) == here else asked.all(window)
             return [*told, *self._rows(facts, part, window)]
+        self.by_numbers.append(facts.name)
         if facts.date_field and not facts.dates and window != Span(None, None):
             return [*told, *self._rows(facts, asked.all(window), window)] if total != here else told
         if total == here:
@@ -101,8 +117,10 @@ class Comparison:
         def days(first: int, last: int) -> Span:
             return Span(every[first][0], every[last][1])
 
+        names: dict[str, str] = {}
+
         def there(first: int, last: int) -> Mapping[str, Decimal]:
-            return movements(self.transport, self.business_id, days(first, last), self.tally)
+            return movements(self.transport, self.business_id, days(first, last), self.tally, names)
 
         def here(first: int, last: int) -> Mapping[str, Decimal]:
             return self.tables.movements(self.business_id, days(first, last))
@@ -120,14 +138,16 @@ class Comparison:
         found: list[Found] = []
         dates: dict[str, str] = {}
         for place in sorted(doubtful)[:MONTHS_LOOKED_UP]:
-            accounts = accounts_apart(there(place, place), here(place, place))
+            at_sage, in_tables = there(place, place), here(place, place)
+            accounts = accounts_apart(at_sage, in_tables)
             month = every[place][0].isoformat()[:7]
             if not accounts:
                 if reported and reported[place]:  # otherwise it was stored for other days
                     detail = "the ledger agrees with Sage"
-                    told.append(Difference(TRIAL_BALANCE, SUMS, month, tuple(wrong(place)), detail))
+                    named = tuple(sums_apart(wrong(place), at_sage, reported[place], names))
+                    told.append(Difference(TRIAL_BALANCE, SUMS, month, named, detail))
                 continue
-            told.append(Difference(LEDGER, SUMS, month, tuple(accounts)))
+            told.append(Difference(LEDGER, SUMS, month, tuple(sums_apart(accounts, at_sage, in_tables, names))))
             fields = self.tables.fields(ledger)
             part = Asked(self.transport, self.business_id, ledger, fields, self.tally).all(days(place, place))
             found.extend(self._apart(ledger, part, days(place, place), dates))
@@ -156,11 +176,14 @@ class Comparison:
             return []
         rows = self.tables.count(facts, self.business_id, span)
         oldest = [rows - 2] if PLACES[0] < rows - 2 < PLACES[-1] else []
-        for moment, here in self.tables.moments(facts, self.business_id, span, sorted({*PLACES, *oldest})):
+        moments = self.tables.moments(facts, self.business_id, span, sorted({*PLACES, *oldest}))
+        if span != Span(None, None):
+            moments = [one for one in moments if one[1] <= ROWS_READ_BY_CHANGE][-1:]
+        for moment, here in moments:
             page = asked.since(moment, span, 1)
             if page.total == here:
                 continue
-            part = page if page.whole else asked.since(moment, span, PAGES_AT_MOST)
+            part = page if page.whole else asked.since(moment, span)
             known = self.tables.rows(facts, self.business_id, Span(None, None), list(part.rows))
             found = list(differing(part.rows, known, whole=False))
             if found:

@@ -21,7 +21,6 @@ STALE: Final = "stale: changed at Sage since"
 OTHER: Final = "the same version with other values"
 DOUBLED: Final = "more than once in the warehouse"
 COUNT: Final = "not looked up one by one"
-STRANGERS: Final = "of a business that this sign-in does not cover"
 SUMS: Final = "whose sum is not Sage's"
 
 
@@ -33,7 +32,7 @@ class Difference:
         stream: which table.
         kind: in which way it differs.
         month: of the accounting date, as YYYY-MM; empty where rows have none, or for all months.
-        ids: of the rows; of sums, the accounts.
+        ids: of the rows; of sums, the accounts with both sums.
         detail: more to say, a few words.
         rows: how many rows there are, if not as many as ids.
     """
@@ -49,7 +48,7 @@ class Difference:
         count = len(self.ids) if self.rows is None else self.rows
         what = ("account" if self.kind == SUMS else "row") + ("" if count == 1 else "s")
         month = f" of {self.month}" if self.month else ""
-        told = ", ".join(self.ids[:IDS_TOLD])
+        told = ("; " if self.kind == SUMS else ", ").join(self.ids[:IDS_TOLD])
         more = f" and {count - IDS_TOLD} more" if count > IDS_TOLD and self.ids else ""
         detail = f" ({self.detail})" if self.detail else ""
         return f"{self.stream}{month}: {count} {what} {self.kind}{detail}" + (f": {told}{more}" if told else "")
@@ -159,3 +158,10 @@ def accounts_apart(there: Sums, here: Sums) -> list[Account]:
     """The accounts whose sums are not the same, to a millionth."""
     limit = Decimal("0.000001")
     return sorted(one for one in {*there, *here} if abs(there.get(one, Decimal()) - here.get(one, Decimal())) >= limit)
+
+
+def sums_apart(accounts: Iterable[Account], there: Sums, here: Sums, names: Mapping[Account, str]) -> Iterator[str]:
+    """Accounts by what they are called, each with both sums: debits less credits."""
+    for one in accounts:
+        at_sage, in_tables = there.get(one, Decimal()), here.get(one, Decimal())
+        yield f"{names.get(one, one)} {at_sage:,.2f} at Sage, {in_tables:,.2f} here"

@@ -14,7 +14,6 @@ from source_sage.errors import config_error
 from source_sage.streams import StreamFacts
 
 POSTGRES: Final = ("postgresql://", "postgres://")
-HOW_TO_INSTALL: Final = "pip install {}"
 NOT_COMPARED: Final = frozenset(("business_id", "deleted_at", "is_deleted", "read_at"))
 CASTS: Final = {
     "date": "CAST({} AS DATE)",
@@ -182,7 +181,7 @@ def _quoted(name: str) -> str:
 def _duckdb(database: str) -> Any:
     if not Path(database).is_file():
         raise config_error(f"There is no file {database}: name the DuckDB file that the sync wrote, with --database.")
-    module = _installed("duckdb", "duckdb")
+    module = _installed("duckdb")
     try:
         return module.connect(database, read_only=True)
     except module.Error as error:
@@ -190,18 +189,23 @@ def _duckdb(database: str) -> Any:
 
 
 def _postgres(database: str) -> Any:
-    module = _installed("psycopg", "'psycopg[binary]'")
+    module = _installed("psycopg")
     try:
         connection = module.connect(database, autocommit=True)
         connection.read_only = True
-    except module.Error as error:  # the address holds a password, so it is not repeated
-        raise config_error(f"PostgreSQL cannot be reached ({type(error).__name__}): check --database.") from None
+    except module.Error as error:
+        said = " ".join(str(error).split())[:300]
+        raise config_error(
+            f"PostgreSQL cannot be reached: {said}. Check --database, and the password in PGPASSWORD."
+        ) from None
     return connection
 
 
-def _installed(name: str, package: str) -> Any:
+def _installed(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError:
-        command = HOW_TO_INSTALL.format(package)
-        raise config_error(f"To look into this warehouse, {name} is needed, and not installed: {command}") from None
+        raise config_error(
+            f"To look into this warehouse, {name} is needed, which is not installed here: use the environment of "
+            "`source-sage sync`, with requirements/sync.txt, as README.md says."
+        ) from None

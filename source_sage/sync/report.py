@@ -62,7 +62,8 @@ class Report:
             tables = tables[len(section.table) :]
         sums = [(section.title, *_figures(section.tallies), section.remark) for section in sections]
         sums.append(("before the first list", *_figures([self.before]), ""))
-        total = (f"all: {len(sections)} businesses", *_figures([self.before, *self.tallies.values()]), "")
+        many = f"{len(sections)} {'business' if len(sections) == 1 else 'businesses'}"
+        total = (f"all: {many}", *_figures([self.before, *self.tallies.values()]), "")
         streams = _streams(len({stream for _, stream in self.tallies}))
         last = f"{streams}, {took.total_seconds():.1f} s in all, tokens renewed {renewals} times"
         return "\n".join([*lines, *_aligned([BUSINESS_HEADER, *sums, total], BUSINESS_HEADER), last])

@@ -7,10 +7,11 @@ comes to its message first (`stdout`). A second signal shortens the time to noth
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Final, NoReturn
 
@@ -31,6 +32,7 @@ class Stop:
     def __init__(self, last_words: Callable[[], object] = lambda: None) -> None:
         self._last_words = last_words
         self._number = 0
+        self._closing = threading.RLock()
 
     @property
     def asked(self) -> bool:
@@ -45,19 +47,39 @@ class Stop:
         """
 
         def note(number: int, _: FrameType | None) -> None:
-            wait = 0.0 if self.asked else seconds
-            self._number = number
-            threading.Thread(target=self._end_after, args=(wait,), name="stop", daemon=True).start()
+            again, self._number = self.asked, number
+            wanted = (0.0, False) if again else (seconds, True)
+            threading.Thread(target=self._end_after, args=wanted, name="stop", daemon=True).start()
 
         for name in SIGNALS:
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, note)
 
+    @contextlib.contextmanager
+    def listening(self, seconds: float = 0.0) -> Iterator[None]:
+        """Take signals inside this block alone; see `listen`."""
+        numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
+        before = {number: signal.getsignal(number) for number in numbers}
+        self.listen(seconds)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                if handler is not None:  # not from Python, so that Python cannot put it back
+                    signal.signal(number, handler)
+
+    @contextlib.contextmanager
+    def closing(self) -> Iterator[None]:
+        """Do what a first signal must not cut off, however long it takes; a second one does."""
+        with self._closing:
+            yield
+
     def end(self) -> NoReturn:
         """End the process, whatever its threads wait for."""
         stdout.leave(EXIT_BY_SIGNAL + self._number, self._last_words)
 
-    def _end_after(self, seconds: float) -> None:
+    def _end_after(self, seconds: float, patient: bool) -> None:
         time.sleep(seconds)
-        self.end()
+        with self._closing if patient else contextlib.nullcontext():
+            self.end()

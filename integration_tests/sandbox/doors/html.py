@@ -77,8 +77,11 @@ def front_page(
         f"<h2>Address and credentials</h2><table>{known}</table>"
         f"<h2>Businesses</h2><table><tr><th>Name</th><th>Account ID</th></tr>{rows}</table>"
         f"<h2>Config for the connector</h2><pre>{escape(config)}</pre>"
-        "<p>Save it as <code>config.json</code>, then:</p>"
-        "<pre>source-sage check --config config.json</pre>"
+        "<p>Save it as <code>sage-config.json</code>, or have it made by</p>"
+        f"<pre>source-sage authorize --api-endpoint {escape(credentials['Address'])}</pre>"
+        "<p>Then</p><pre>source-sage sync --config sage-config.json</pre>"
+        "<p>A day of business passes, with an invoice, a payment, a deletion:</p>"
+        f'<pre>curl {escape(root)}/_sandbox/changes --json \'{{"changes": [{{"op": "day_of_business"}}]}}\'</pre>'
         f"{steps}"
         '<h2>What was asked</h2><p><a href="/_sandbox/requests">/_sandbox/requests</a></p>',
     )
