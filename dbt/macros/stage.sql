@@ -25,6 +25,8 @@ select
     {%- for name, path, kind in columns %},
     cast(null as {{ sage_accounting.type_of(kind) }}) as {{ name }}
     {%- endfor %}
+-- BigQuery has no WHERE without a FROM.
+from (select 1 as nothing) as nothing
 where 1 = 0
 {%- else %}
 with source_rows as (

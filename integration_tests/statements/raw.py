@@ -16,7 +16,7 @@ from integration_tests.statements.dbt import STREAMS
 from integration_tests.statements.life import a_busy_month
 from integration_tests.warehouse import columns_of, create_statement, values_of
 
-SCHEMA: Final = "sage"
+SCHEMA: Final = "sage_raw"
 WHOLE: Final = "stock_movements"
 YEAR_ENDS: Final = (
     "2025-03-31",
