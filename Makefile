@@ -164,9 +164,9 @@ lint: .venv/installed ## ruff and mypy (seconds)
 	$(PYTHON) scripts/make_venv.py .venv-lowest $<
 	touch $@
 
-# dbt, and what draws the plots.
-.venv-dbt/installed: requirements/tools.txt requirements/build.txt requirements/dbt.txt requirements/dbt-without.in pyproject.toml
-	UV_OVERRIDE=requirements/dbt-without.in $(PYTHON) scripts/make_venv.py .venv-dbt requirements/dbt.txt
+# dbt, and what draws the plots; dbt for the warehouses that are not run here, and what knows their grammars.
+.venv-dbt/installed .venv-dialects/installed: .venv-%/installed: requirements/%.txt requirements/dbt-without.in requirements/tools.txt requirements/build.txt pyproject.toml
+	UV_OVERRIDE=requirements/dbt-without.in $(PYTHON) scripts/make_venv.py .venv-$* $<
 	touch $@
 
 # The peers and the chart each have an environment of their own.
@@ -183,7 +183,7 @@ lock: .venv/installed ## Write the locks anew; UPGRADE=1 takes newer versions
 	$(LOCK) pyproject.toml -o requirements/run.txt
 	$(LOCK) pyproject.toml --extra dev -o requirements/dev.txt
 	$(LOCK) pyproject.toml --extra sync -o requirements/sync.txt
-	UV_OVERRIDE=requirements/dbt-without.in $(LOCK) requirements/dbt.in -o requirements/dbt.txt
+	for name in dbt dialects; do UV_OVERRIDE=requirements/dbt-without.in $(LOCK) requirements/$$name.in -o requirements/$$name.txt || exit; done
 	for name in chart dlt singer; do $(LOCK) benchmarks/requirements/$$name.in -o benchmarks/requirements/$$name.txt || exit; done
 	$(LOCK) requirements/sbom.in -o requirements/sbom.txt
 	for name in house site; do $(LOCK) requirements/$$name.in -o requirements/$$name.txt || exit; done

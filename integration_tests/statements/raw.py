@@ -69,10 +69,11 @@ class Connection:
             for stream in self.streams:
                 database.execute(create_statement(stream, "JSON"))
                 rows = values_of(stream, self._destination.all_rows(stream["name"]))
-                _insert(database, stream, rows)
+                insert(database, stream, rows)
 
 
-def _insert(database: duckdb.DuckDBPyConnection, stream: dict[str, Any], rows: Iterable[tuple[Any, ...]]) -> None:
+def insert(database: duckdb.DuckDBPyConnection, stream: dict[str, Any], rows: Iterable[tuple[Any, ...]]) -> None:
+    """Rows of a stream into its table, which is there."""
     # A table at a time, as texts: row by row takes ten times as long.
     texts = [[None if value is None else str(value) for value in row] for row in rows]
     kinds = columns_of(stream["json_schema"], "JSON").values()

@@ -12,7 +12,7 @@ with sides as (
     select
         business_id,
         '{{ side }}' as side,
-        {% if missing %}'not selected: {{ missing | join(", ") }}'{% else %}cast(null as {{ dbt.type_string() }}){% endif %}
+        {% if missing %}'not selected: {{ missing | join(", ") }}'{% else %}cast(null as {{ sage_accounting.type_text() }}){% endif %}
             as not_selected
     from {{ ref('int_sage__businesses') }}
     {{ "union all" if not loop.last }}
