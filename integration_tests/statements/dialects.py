@@ -25,7 +25,13 @@ _NOBODY: Final = {"user": "nobody", "password": "nobody", "schema": "statements"
 PROFILES: Final[dict[str, dict[str, Any]]] = {
     "snowflake": {"account": "nobody", "database": "warehouse", "warehouse": "nobody", **_NOBODY},
     "bigquery": {"method": "oauth-secrets", "token": "nobody", "project": "warehouse", "schema": "statements"},
-    "databricks": {"host": "nobody", "http_path": "/", "token": "nobody", "catalog": "warehouse", "schema": "statements"},
+    "databricks": {
+        "host": "nobody",
+        "http_path": "/",
+        "token": "nobody",
+        "catalog": "warehouse",
+        "schema": "statements",
+    },
     "redshift": {"host": "nobody", "port": 1, "dbname": "warehouse", **_NOBODY},
 }
 _KINDS: Final = ("text", "amount", "integer", "flag", "date", "moment", "json")
@@ -59,7 +65,15 @@ def compiled(folder: Path) -> dict[str, str]:
     """
     places = ["--profiles-dir", folder, "--project-dir", PACKAGE, "--target-path", folder, "--log-path", folder]
     # `empty`: not all tests of the models that are chosen.
-    options = [*places, "--indirect-selection", "empty", "--no-introspect", "--no-populate-cache", "--vars", '{"sage_first_month": "2025-04-01"}']
+    options = [
+        *places,
+        "--indirect-selection",
+        "empty",
+        "--no-introspect",
+        "--no-populate-cache",
+        "--vars",
+        '{"sage_first_month": "2025-04-01"}',
+    ]
     parsed = dbtRunner().invoke(["parse", "--quiet", *map(str, options)])
     runner = dbtRunner(manifest=parsed.result)
     found = {}

@@ -249,7 +249,6 @@ def _balance_sheet(rows: list[Any], columns: list[dt.date]) -> Table:
     return Table("Balance sheet", list(heads.values()), out)
 
 
-
 def _ages(rows: list[Any], columns: list[dt.date]) -> Table:
     heads = {day: day.isoformat() for day in columns}
     cells = {age: {heads[day]: amount for day, its, amount in rows if its == age and day in heads} for age in AGES}

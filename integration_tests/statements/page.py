@@ -38,7 +38,9 @@ def page(books: list[Book], proofs: list[Proof]) -> str:
     ]
     for book in books:
         parts.append(f"<h1>{escape(book.name)}</h1>")
-        parts.append(f"<p>Amounts in {escape(book.currency)}, to {book.until.isoformat()}; plots with what is dated ahead.</p>")
+        parts.append(
+            f"<p>Amounts in {escape(book.currency)}, to {book.until.isoformat()}; plots with what is dated ahead.</p>"
+        )
         parts.append(f'<div class="plots">{"".join(_plots(book))}</div>')
         parts += [_table(table) for table in book.tables]
     parts.append(_proofs(proofs))
@@ -94,10 +96,8 @@ def _table(table: Table) -> str:
         amounts = "".join(f"<td>{row.cells.get(column, 0):,.2f}</td>" for column in table.columns)
         rows.append(f'<tr class="{row.kind}"><td>{escape(row.caption)}</td>{amounts}</tr>')
     notes = "".join(f'<p class="note">{escape(note)}</p>' for note in table.notes)
-    return (
-        f'<h2>{escape(table.title)}</h2><div class="scroll"><table><tr><th></th>{head}</tr>{"".join(rows)}</table></div>'
-        f"{notes}"
-    )
+    grid = f"<table><tr><th></th>{head}</tr>{''.join(rows)}</table>"
+    return f'<h2>{escape(table.title)}</h2><div class="scroll">{grid}</div>{notes}'
 
 
 def _proofs(proofs: list[Proof]) -> str:
