@@ -48,10 +48,20 @@ class Books:
         business: its id.
         year_end: as the settings have it; None for a business without settings.
         first, last: the months of its trial balance, like `2025-01`; none at all if empty.
+        starts: whether the first of them is the Start Date: then earlier postings did not come.
     """
 
-    def __init__(self, business: str, year_end: str | None = "2025-12-31", first: str = "", last: str = "") -> None:
+    def __init__(
+        self,
+        business: str,
+        year_end: str | None = "2025-12-31",
+        first: str = "",
+        last: str = "",
+        *,
+        starts: bool = False,
+    ) -> None:
         self.business = business
+        self._start = f"{first}-01" if starts else ""
         self._months = _months(first, last) if first else []
         self._posted: list[tuple[str, str, Decimal]] = []
         self.rows: dict[str, list[Row]] = defaultdict(list)
@@ -131,7 +141,9 @@ class Books:
             self.add("payment_allocations", "*", **{**parents, "updated_at": READ, "read_at": READ, "is_deleted": True})
 
     def finish(self) -> None:
-        """Sage's trial balance, of the postings."""
+        """Sage's trial balance, of the postings, and what did not come taken away."""
+        for stream in ("ledger_entries", "transactions"):
+            self.rows[stream] = [row for row in self.rows[stream] if row["date"] >= self._start]
         for first, last in self._months:
             for account in ACCOUNTS:
                 mine = [(day, amount) for day, its, amount in self._posted if its == account and day <= last]
