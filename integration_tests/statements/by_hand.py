@@ -92,15 +92,26 @@ class Books:
                 self._posted.append((day, account, amount))
 
     def document(
-        self, stream: str, key: str, day: str, total: str, outstanding: str, rate: str = "1", **fields: Any
+        self,
+        stream: str,
+        key: str,
+        day: str,
+        total: str,
+        outstanding: str,
+        rate: str = "1",
+        base: str | None = None,
+        **fields: Any,
     ) -> None:
-        """An invoice, credit note or quick entry without tax; invoices and notes have one line."""
-        base = {name: str(Decimal(text) * Decimal(rate)) for name, text in (("t", total), ("o", outstanding))}
+        """An invoice, credit note or quick entry without tax; invoices and notes have one line.
+
+        Its total in base currency is what the rate makes of it, unless it is given.
+        """
+        whole, left = (str(Decimal(text) * Decimal(rate)) for text in (total, outstanding))
         sums = {"net_amount": total, "tax_amount": "0", "total_amount": total}
-        sums |= {f"base_currency_{name}": base["t"] for name in ("net_amount", "total_amount")}
+        sums |= {f"base_currency_{name}": base or whole for name in ("net_amount", "total_amount")}
         sums |= {"base_currency_tax_amount": "0"}
         account = {"ledger_account": reference("sales")}
-        owed = {"outstanding_amount": outstanding, "base_currency_outstanding_amount": base["o"]}
+        owed = {"outstanding_amount": outstanding, "base_currency_outstanding_amount": left}
         facts = {
             "date": day,
             "updated_at": f"{day}T12:00:00Z",

@@ -136,6 +136,17 @@ def paid_ahead() -> Books:
     return books
 
 
+def paid_ahead_abroad() -> Books:
+    """The same in euro; the invoice's total is a penny less than its rate makes of it (0.8547: 617.25)."""
+    books = Books("paid_ahead_abroad", first="2025-01", last="2025-02")
+    books.receipt("paid", "2025-01-15", "722.18", "617.24")
+    books.post("paid", "2025-01-15", "CUSTOMER_RECEIPT", bank="617.24", debtors="-617.24")
+    books.document("sales_invoices", "inv", "2025-02-10", "722.18", "0", "0.8547", "617.24")
+    books.post("inv", "2025-02-10", "SALES_INVOICE", debtors="617.24", sales="-617.24")
+    books.allocate("contact_payments", "paid", "2025-01-15", {"inv": "722.18"})
+    return books
+
+
 def reversed_() -> Books:
     """A journal of January is reversed in February."""
     books = Books("reversed", first="2025-01", last="2025-03")
@@ -160,7 +171,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("scenarios")
     ends = {"march": "2025-03-31", "december": "2024-12-31", "no_settings": None}
     odd = (leap, without_ledger, large_credit_note, foreign, moved_back, taken_back, quick, not_posted, refunded)
-    businesses = [make() for make in (*odd, paid_ahead, reversed_, started_later)]
+    businesses = [make() for make in (*odd, paid_ahead, paid_ahead_abroad, reversed_, started_later)]
     write(folder / "books.duckdb", businesses + [with_year_end(*one) for one in ends.items()])
     options = ("--store-failures", "--exclude-resource-type", "unit_test")
     done = dbt.run("build", folder / "books.duckdb", folder / "target", *options)
@@ -278,6 +289,8 @@ def test_a_refund_settles_a_credit_note(ask: Ask) -> None:
 
 def test_a_payment_before_its_invoice_is_a_credit_until_then(ask: Ask) -> None:
     assert owed(ask, "paid_ahead") == [("2025-01-01", "paid:0", -50, -50)]
+    penny = [("2025-01-01", "paid:0", Decimal("-722.18"), Decimal("-617.24"))]
+    assert owed(ask, "paid_ahead_abroad") == penny
 
 
 def test_a_reversal_leaves_nothing(ask: Ask) -> None:
