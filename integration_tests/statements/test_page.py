@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import subprocess
 from collections.abc import Iterator
@@ -56,6 +57,8 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     with Sandbox(size="small", seed=4, token_life=10**9) as box:
         # Names come from people: one that a careless page would run.
         box.businesses[0].name = "<script>document.title = 'taken over'</script> & Sons"
+        ahead = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=40)
+        box.businesses[0].create("sales_invoices", date=ahead.isoformat())
         connection = Connection(box)
         connection.sync()
         connection.write(file)
