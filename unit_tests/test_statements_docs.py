@@ -8,6 +8,8 @@ from pathlib import Path
 
 import yaml
 
+from source_sage.views import TABLES
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "dbt"
 TEXT = (ROOT / "docs" / "statements.md").read_text(encoding="utf-8")
@@ -32,6 +34,13 @@ def test_every_test_and_var_is_told() -> None:
     for name in project["vars"]:
         assert f"| `{name}` |" in TEXT
         assert f"{name}:" in (PACKAGE / "README.md").read_text(encoding="utf-8")
+
+
+def test_without_vars_the_tables_of_source_sage_sync_are_read() -> None:
+    project = yaml.safe_load((PACKAGE / "dbt_project.yml").read_text(encoding="utf-8"))
+    assert project["vars"]["sage_schema"] == TABLES
+    assert f"| `sage_schema` | schema (BigQuery: data set) of the connector's tables | `{TABLES}`" in TEXT
+    assert f"sage_schema: {TABLES} " in (PACKAGE / "README.md").read_text(encoding="utf-8")
 
 
 def test_every_model_and_seed_has_tests() -> None:

@@ -31,7 +31,7 @@ select
     open_items.month,
     open_items.item_type,
     open_items.item_number,
-    open_items.contact_id,
+    coalesce(open_items.contact_id, 'none') as contact_id,
     contacts.contact_name,
     open_items.item_date,
     open_items.due_date,

@@ -15,7 +15,7 @@
 {%- macro json_text(column) -%}
   {{ return(adapter.dispatch('json_text', 'sage_accounting')(column)) }}
 {%- endmacro -%}
-{%- macro default__json_text(column) -%}cast({{ column }} as {{ dbt.type_string() }}){%- endmacro -%}
+{%- macro default__json_text(column) -%}cast({{ column }} as {{ sage_accounting.type_text() }}){%- endmacro -%}
 {%- macro snowflake__json_text(column) -%}to_json({{ column }}){%- endmacro -%}
 {%- macro bigquery__json_text(column) -%}to_json_string({{ column }}){%- endmacro -%}
 {%- macro redshift__json_text(column) -%}json_serialize({{ column }}){%- endmacro -%}

@@ -31,6 +31,6 @@
 
 {# For the monthly models: from the first month that is wanted. #}
 {%- macro wanted(month) -%}
-  {%- if var('sage_first_month', none) -%}{{ month }} >= cast('{{ var("sage_first_month") }}' as date)
+  {%- if var('sage_first_month', none) -%}cast({{ month }} as date) >= cast('{{ var("sage_first_month") }}' as date)
   {%- else -%}1 = 1{%- endif -%}
 {%- endmacro -%}

@@ -20,12 +20,7 @@
   {%- if path.split('.')[0] not in used -%}{%- do used.append(path.split('.')[0]) -%}{%- endif -%}
 {%- endfor -%}
 {%- if there is none %}
-select
-    cast(null as {{ dbt.type_string() }}) as business_id
-    {%- for name, path, kind in columns %},
-    cast(null as {{ sage_accounting.type_of(kind) }}) as {{ name }}
-    {%- endfor %}
-where 1 = 0
+{{ sage_accounting.no_rows(columns) }}
 {%- else %}
 with source_rows as (
     select
@@ -54,7 +49,7 @@ aged as (
 )
 
 select
-    cast(aged.business_id as {{ dbt.type_string() }}) as business_id
+    cast(aged.business_id as {{ sage_accounting.type_text() }}) as business_id
     {%- for name, path, kind in columns %}
     {%- set parts = path.split('.') -%}
     {%- set missing = there != 'unknown' and parts[0] not in there -%}
@@ -70,6 +65,17 @@ select
 from aged
 where {{ sage_accounting.is_live(live, 'aged') }}
 {%- endif %}
+{%- endmacro -%}
+
+{# A stream whose table is not there. BigQuery has no WHERE without a FROM. #}
+{%- macro no_rows(columns) -%}
+select
+    cast(null as {{ sage_accounting.type_text() }}) as business_id
+    {%- for name, path, kind in columns %},
+    cast(null as {{ sage_accounting.type_of(kind) }}) as {{ name }}
+    {%- endfor %}
+from (select 1 as nothing) as nothing
+where 1 = 0
 {%- endmacro -%}
 
 {#

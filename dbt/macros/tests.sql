@@ -9,8 +9,10 @@ having count(*) > 1
 
 {# A reference inside a business: each value of the column that is not null is in another model's field. #}
 {% test refers_to(model, column_name, to, field) %}
+{#- With a `where` in its config the model has an alias of dbt's. #}
+with child as (select * from {{ model }})
 select child.business_id, child.{{ column_name }}, count(*) as times
-from {{ model }} as child
+from child
 left join {{ to }} as parent
     on child.business_id = parent.business_id and child.{{ column_name }} = parent.{{ field }}
 where child.{{ column_name }} is not null and parent.{{ field }} is null

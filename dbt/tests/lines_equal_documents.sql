@@ -34,8 +34,8 @@ with parts as (
     union all
     {%- endif %}
     select
-        cast(null as {{ dbt.type_string() }}) as business_id, cast(null as {{ dbt.type_string() }}) as kind,
-        cast(null as {{ dbt.type_string() }}) as document_id, {{ sage_accounting.zero() }} as net_amount,
+        cast(null as {{ sage_accounting.type_text() }}) as business_id, cast(null as {{ sage_accounting.type_text() }}) as kind,
+        cast(null as {{ sage_accounting.type_text() }}) as document_id, {{ sage_accounting.zero() }} as net_amount,
         {{ sage_accounting.zero() }} as tax_amount, {{ sage_accounting.zero() }} as total_amount
 )
 

@@ -50,7 +50,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
             a_busy_month(box.businesses[0], seed=8, days_back=80)
             box.clock.advance(3600)
             pyairbyte.sync({**job, "config": box.config(), "database": warehouse.settings})
-            done = dbt.run("build", warehouse.settings, target)
+            done = dbt.run(
+                "build", warehouse.settings, target, variables={"sage_schema": warehouse.settings["schema_name"]}
+            )
             assert done.returncode == 0, done.stdout[-4000:]
             yield Built(warehouse, box, dbt.results(target))
     except PostgresMissing as missing:

@@ -21,6 +21,8 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; width: 10
 th, td { text-align: right; padding: .2rem .6rem; border-bottom: 1px solid #e4e8ed }
 th:first-child, td:first-child { text-align: left }
 tr.total td { font-weight: 600; border-top: 1px solid #7a8794 }
+tr.part td { color: #5b6775; font-size: .9em } tr.part td:first-child { padding-left: 1.8rem }
+.note { color: #5b6775; margin: .4rem 0 } .scroll { overflow-x: auto } td, th { white-space: nowrap }
 .proven { color: #14713c } .open { color: #8a5a00 } .wrong { color: #b3261e; font-weight: 600 }
 .plots { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem } .plots > div:first-child { grid-column: span 2 }
 """
@@ -35,7 +37,10 @@ def page(books: list[Book], proofs: list[Proof]) -> str:
         f"<style>{_STYLE}</style><script>{get_plotlyjs()}</script></head><body>",
     ]
     for book in books:
-        parts.append(f"<h1>{escape(book.name)}</h1><p>Amounts in {escape(book.currency)}.</p>")
+        parts.append(f"<h1>{escape(book.name)}</h1>")
+        parts.append(
+            f"<p>Amounts in {escape(book.currency)}, to {book.until.isoformat()}; plots with what is dated ahead.</p>"
+        )
         parts.append(f'<div class="plots">{"".join(_plots(book))}</div>')
         parts += [_table(table) for table in book.tables]
     parts.append(_proofs(proofs))
@@ -77,6 +82,9 @@ def _plots(book: Book) -> list[str]:
             margin={"l": 50, "r": 10, "t": 50, "b": 40},
             legend={"orientation": "h"},
         )
+        # Where the tables end.
+        if max(book.results.months, default=book.until) > book.until:
+            figure.add_vline(x=book.until.isoformat(), line={"color": "#7a8794", "dash": "dot"})
         out.append(figure.to_html(full_html=False, include_plotlyjs=False, config={"displayModeBar": False}))
     return [f"<div>{one}</div>" for one in out]
 
@@ -84,17 +92,19 @@ def _plots(book: Book) -> list[str]:
 def _table(table: Table) -> str:
     head = "".join(f"<th>{escape(column)}</th>" for column in table.columns)
     rows = []
-    for caption, cells, total in table.rows:
-        amounts = "".join(f"<td>{cells.get(column, 0):,.2f}</td>" for column in table.columns)
-        mark = ' class="total"' if total else ""
-        rows.append(f"<tr{mark}><td>{escape(caption)}</td>{amounts}</tr>")
-    return f"<h2>{escape(table.title)}</h2><table><tr><th></th>{head}</tr>{''.join(rows)}</table>"
+    for row in table.rows:
+        amounts = "".join(f"<td>{row.cells.get(column, 0):,.2f}</td>" for column in table.columns)
+        rows.append(f'<tr class="{row.kind}"><td>{escape(row.caption)}</td>{amounts}</tr>')
+    notes = "".join(f'<p class="note">{escape(note)}</p>' for note in table.notes)
+    grid = f"<table><tr><th></th>{head}</tr>{''.join(rows)}</table>"
+    return f'<h2>{escape(table.title)}</h2><div class="scroll">{grid}</div>{notes}'
 
 
 def _proofs(proofs: list[Proof]) -> str:
     classes = {"proven": "proven", "DIFFERS": "wrong"}
     items = "".join(
-        f'<li class="{classes.get(proof.verdict, "open")}">{proof.verdict}: {escape(proof.name.replace("_", " "))}</li>'
+        f'<li class="{classes.get(proof.verdict, "open")}">{proof.verdict}: {escape(proof.name.replace("_", " "))}. '
+        f"{escape(proof.words)}</li>"
         for proof in proofs
         if proof.is_statement or proof.verdict != "proven"
     )

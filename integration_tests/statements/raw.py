@@ -16,7 +16,7 @@ from integration_tests.statements.dbt import STREAMS
 from integration_tests.statements.life import a_busy_month
 from integration_tests.warehouse import columns_of, create_statement, values_of
 
-SCHEMA: Final = "sage"
+SCHEMA: Final = "sage_raw"
 WHOLE: Final = "stock_movements"
 YEAR_ENDS: Final = (
     "2025-03-31",
@@ -69,10 +69,11 @@ class Connection:
             for stream in self.streams:
                 database.execute(create_statement(stream, "JSON"))
                 rows = values_of(stream, self._destination.all_rows(stream["name"]))
-                _insert(database, stream, rows)
+                insert(database, stream, rows)
 
 
-def _insert(database: duckdb.DuckDBPyConnection, stream: dict[str, Any], rows: Iterable[tuple[Any, ...]]) -> None:
+def insert(database: duckdb.DuckDBPyConnection, stream: dict[str, Any], rows: Iterable[tuple[Any, ...]]) -> None:
+    """Rows of a stream into its table, which is there."""
     # A table at a time, as texts: row by row takes ten times as long.
     texts = [[None if value is None else str(value) for value in row] for row in rows]
     kinds = columns_of(stream["json_schema"], "JSON").values()

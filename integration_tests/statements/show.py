@@ -19,7 +19,8 @@ from integration_tests.statements.page import page
 
 def main(database: str, results: str, target: str) -> int:
     """Show everything; gives the exit code."""
-    proven = proofs(json.loads(Path(results).read_text(encoding="utf-8")))
+    told = (Path(results), Path(results).with_name("manifest.json"))
+    proven = proofs(*(json.loads(path.read_text(encoding="utf-8")) for path in told))
     with duckdb.connect(database, read_only=True) as connection:
         found = books(connection)
     for book in found:
@@ -38,7 +39,7 @@ def _tell(proven: list[Proof]) -> None:
     _say("\n== What proved it")
     for proof in proven:
         if proof.is_statement:
-            _say(f"  {proof.verdict:<12} {proof.name.replace('_', ' ')}")
+            _say(f"  {proof.verdict:<12} {proof.name.replace('_', ' '):<42} {proof.words}")
     others = [proof for proof in proven if not proof.is_statement]
     passed = sum(proof.verdict == "proven" for proof in others)
     _say(f"  {passed} of {len(others)} further tests of keys, references, values and rules passed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import subprocess
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from integration_tests.statements import dbt
 from integration_tests.statements.raw import Connection
 
 pytestmark = pytest.mark.statements
+
+TRIAL_BALANCE = "Opening, movement and closing of each account are those of Sage's own trial balance."
 
 
 class Shown(NamedTuple):
@@ -54,6 +57,8 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     with Sandbox(size="small", seed=4, token_life=10**9) as box:
         # Names come from people: one that a careless page would run.
         box.businesses[0].name = "<script>document.title = 'taken over'</script> & Sons"
+        ahead = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=40)
+        box.businesses[0].create("sales_invoices", date=ahead.isoformat())
         connection = Connection(box)
         connection.sync()
         connection.write(file)
@@ -63,11 +68,29 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
 
 def test_a_person_sees_the_statements_and_what_proved_them(shown: Shown) -> None:
     assert shown.code == 0
-    for text in ("Profit and loss by financial year", "Gross profit", "Balance sheet", "Aged receivables"):
+    for text in ("Profit and loss by financial year", "Gross profit", "Balance sheet", "Aged receivables by customer"):
         assert text in shown.terminal
     (check,) = [line for line in shown.terminal.splitlines() if "Check: assets less" in line]
     assert set(check.split("equity")[1].split()) == {"0.00"}
-    assert "proven       ledger equals trial balance" in shown.terminal
+    (proof,) = [line for line in shown.terminal.splitlines() if "ledger equals trial balance" in line]
+    assert " ".join(proof.split()) == f"proven ledger equals trial balance {TRIAL_BALANCE}"
+
+
+def test_the_profit_of_the_year_under_way_is_the_balance_sheet_s(shown: Shown) -> None:
+    """Both end on the same day; what is dated ahead is in neither, and that is said."""
+    lines = shown.terminal.splitlines()
+    profits = [line.split()[-1] for line in lines if line.split()[:1] == ["Profit"] and line.split()[1][-1].isdigit()]
+    (result,) = [line.split()[-1] for line in lines if line.strip().startswith("Result of the year")]
+    assert profits[0] == result
+    until = next(line for line in lines if "is under way: its column goes to" in line).split()[-1].rstrip(".")
+    assert any(line.strip().startswith(f"Dated after {until} and left out") for line in lines)
+
+
+def test_customers_owe_together_what_their_ages_say(shown: Shown) -> None:
+    by_age, by_customer = [
+        line.split()[-1] for line in shown.terminal.splitlines() if line.strip().startswith("Owed by customers")
+    ]
+    assert by_age == by_customer
     assert str(shown.page) in shown.terminal
 
 
@@ -79,7 +102,8 @@ def test_a_browser_shows_the_page_from_a_file_and_asks_no_network(shown: Shown, 
         text = browser.text()
         assert browser.title == "Statements"
         assert "<script>document.title" in text
-        for words in ("Total assets", "Check: assets less liabilities and equity", "proven: balance sheet balances"):
+        told = ("Total assets", "Check: assets less liabilities and equity", "proven: balance sheet balances")
+        for words in (*told, "Trade debtors", TRIAL_BALANCE):
             assert words in text
         assert browser.run("return document.querySelectorAll('.js-plotly-plot .main-svg').length") >= 3
         bars = "return document.querySelectorAll('.js-plotly-plot .bars .point path').length"
@@ -99,7 +123,7 @@ def test_a_statement_that_is_not_proven_is_told(tmp_path: Path) -> None:
     }
     code = (
         "import json, sys; from integration_tests.statements.figures import proofs; "
-        "print([(one.name, one.verdict) for one in proofs(json.load(sys.stdin))])"
+        "print([(one.name, one.verdict) for one in proofs(json.load(sys.stdin), {'nodes': {}})])"
     )
     done = subprocess.run(
         [str(dbt.PYTHON), "-c", code],

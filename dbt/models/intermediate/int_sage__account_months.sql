@@ -1,7 +1,7 @@
 -- Each account that ever held something, in each month of its business.
 with accounts as (
     select business_id, ledger_account_id from {{ ref('general_ledger') }} where ledger_account_id is not null
-    union distinct
+    {{ sage_accounting.union_distinct() }}
     select business_id, ledger_account_id from {{ ref('int_sage__openings') }} where ledger_account_id is not null
 ),
 

@@ -1,9 +1,9 @@
 -- Each business, its financial year, and how far back its books are here.
 with ids as (
     select business_id from {{ ref('stg_sage__businesses') }}
-    union distinct
+    {{ sage_accounting.union_distinct() }}
     select business_id from {{ ref('stg_sage__ledger_entries') }}
-    union distinct
+    {{ sage_accounting.union_distinct() }}
     select business_id from {{ ref('stg_sage__trial_balance') }}
 ),
 

@@ -1,16 +1,17 @@
--- The account that most invoices and payments of a side are posted to with their total: what customers owe, what is
--- owed to suppliers.
+-- The account that most documents and payments of a side are posted to with their total: what customers owe, what is
+-- owed to suppliers. Amounts are debits less credits, as they would stand on that account.
 with totals as (
-    select business_id, case when side = 'sales' then 'receivables' else 'payables' end as side, transaction_id,
-        case when side = 'sales' then base_total_amount else -base_total_amount end as amount
+    select
+        business_id, case when side = 'sales' then 'receivables' else 'payables' end as side, transaction_id,
+        case when side = 'sales' then sign else -sign end * base_total_amount as amount
     from {{ ref('int_sage__documents') }}
-    where document_type in ('sales_invoice', 'purchase_invoice')
     union all
-    select business_id, case when transaction_type_id = 'CUSTOMER_RECEIPT' then 'receivables' else 'payables' end,
+    select
+        business_id, case when transaction_type_id like 'CUSTOMER%' then 'receivables' else 'payables' end,
         transaction_id,
-        case when transaction_type_id = 'CUSTOMER_RECEIPT' then -1 else 1 end * base_currency_total_amount
+        case when transaction_type_id in ('CUSTOMER_RECEIPT', 'VENDOR_REFUND') then -1 else 1 end
+            * coalesce(base_currency_total_amount, total_amount)
     from {{ ref('stg_sage__contact_payments') }}
-    where transaction_type_id in ('CUSTOMER_RECEIPT', 'VENDOR_PAYMENT')
 ),
 
 ranked as (

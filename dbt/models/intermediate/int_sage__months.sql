@@ -22,7 +22,7 @@ months as (
     from spans
     inner join {{ ref('int_sage__numbers') }} as numbers
         on numbers.number <= {{ dbt.datediff('spans.first_month', 'spans.last_month', 'month') }}
-    union distinct
+    {{ sage_accounting.union_distinct() }}
     -- Dates centuries ahead are no months in between, but no posting is lost either.
     select business_id, cast({{ dbt.date_trunc('month', 'posting_date') }} as date) as month
     from {{ ref('stg_sage__ledger_entries') }}

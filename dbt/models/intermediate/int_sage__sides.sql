@@ -12,7 +12,7 @@ with sides as (
     select
         business_id,
         '{{ side }}' as side,
-        {% if missing %}'not selected: {{ missing | join(", ") }}'{% else %}cast(null as {{ dbt.type_string() }}){% endif %}
+        {% if missing %}'not selected: {{ missing | join(", ") }}'{% else %}cast(null as {{ sage_accounting.type_text() }}){% endif %}
             as not_selected
     from {{ ref('int_sage__businesses') }}
     {{ "union all" if not loop.last }}
@@ -33,7 +33,8 @@ judged as (
         case
             when sides.not_selected is not null then sides.not_selected
             when not businesses.has_trial_balance then 'no trial_balance: nobody knows what was before the first entry'
-            when openings.amount is not null
+            -- On any account: what is open of customers may add up to nothing.
+            when businesses.has_openings
                 then 'documents before the Start Date are not here: Include Historical Data'
         end as why_not,
         case when changes.last_change > businesses.closes_on then 'documents changed after the End Date' end as why_not_now
@@ -41,9 +42,6 @@ judged as (
     inner join {{ ref('int_sage__businesses') }} as businesses on sides.business_id = businesses.business_id
     left join {{ ref('int_sage__control_accounts') }} as controls
         on sides.business_id = controls.business_id and sides.side = controls.side
-    left join {{ ref('int_sage__openings') }} as openings
-        on controls.business_id = openings.business_id
-        and controls.ledger_account_id = openings.ledger_account_id
     left join changes on sides.business_id = changes.business_id and sides.side = changes.side
 )
 

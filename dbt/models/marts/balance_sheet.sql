@@ -27,7 +27,7 @@ with lines as (
         month,
         month_end,
         '{{ line }}',
-        cast(null as {{ dbt.type_string() }}),
+        cast(null as {{ sage_accounting.type_text() }}),
         'equity',
         '{{ name }}',
         {{ order }},

@@ -34,9 +34,9 @@ accounts as (
         named.displayed_as,
         named.displayed_as,
         cast(null as {{ dbt.type_bigint() }}),
-        cast(null as {{ dbt.type_string() }}),
-        cast(null as {{ dbt.type_string() }}),
-        cast(null as {{ dbt.type_string() }}),
+        cast(null as {{ sage_accounting.type_text() }}),
+        cast(null as {{ sage_accounting.type_text() }}),
+        cast(null as {{ sage_accounting.type_text() }}),
         cast(null as {{ dbt.type_boolean() }}),
         false
     from named

@@ -32,11 +32,12 @@ year_ends as (
     select
         business_id,
         year,
-        {%- for name, months in [('year_end_before', 'months_on - 12'), ('year_end', 'months_on'), ('year_end_after', 'months_on + 12')] %}
+        {%- for name, months in [('year_end_before', '(months_on - 12)'), ('year_end', 'months_on'), ('year_end_after', '(months_on + 12)')] %}
         cast(case
             when year_end_date = cast({{ dbt.last_day('year_end_date', 'month') }} as date)
-                then {{ dbt.last_day(dbt.dateadd('month', months, dbt.date_trunc('month', 'year_end_date')), 'month') }}
-            else {{ dbt.dateadd('month', months, 'year_end_date') }}
+                then cast({{ dbt.last_day(dbt.dateadd('month', months, dbt.date_trunc('month', 'year_end_date')), 'month') }}
+                    as date)
+            else cast({{ dbt.dateadd('month', months, 'year_end_date') }} as date)
         end as date) as {{ name }}{{ "," if not loop.last }}
         {%- endfor %}
     from first_ends

@@ -20,8 +20,8 @@ with lines as (
     {%- for kind, stream in [('sales_invoice', 'sales_invoices'), ('sales_credit_note', 'sales_credit_notes')] %}
     select
         business_id, '{{ kind }}', {{ kind }}_id, 'carriage', 'carriage',
-        'Carriage', cast(null as {{ dbt.type_string() }}), cast(null as {{ dbt.type_string() }}),
-        cast(null as {{ dbt.type_string() }}), cast(null as {{ dbt.type_string() }}),
+        'Carriage', cast(null as {{ sage_accounting.type_text() }}), cast(null as {{ sage_accounting.type_text() }}),
+        cast(null as {{ sage_accounting.type_text() }}), cast(null as {{ sage_accounting.type_text() }}),
         shipping_tax_rate_id, 1, shipping_net_amount, shipping_tax_amount, shipping_total_amount,
         coalesce(base_currency_shipping_net_amount, shipping_net_amount),
         coalesce(base_currency_shipping_tax_amount, shipping_tax_amount),
@@ -34,8 +34,8 @@ with lines as (
         ('purchase_quick_entry', 'purchase_quick_entries')] %}
     select
         business_id, '{{ kind }}', {{ kind }}_id, 'quick_entry', 'quick_entry',
-        details, ledger_account_id, cast(null as {{ dbt.type_string() }}),
-        cast(null as {{ dbt.type_string() }}), cast(null as {{ dbt.type_string() }}),
+        details, ledger_account_id, cast(null as {{ sage_accounting.type_text() }}),
+        cast(null as {{ sage_accounting.type_text() }}), cast(null as {{ sage_accounting.type_text() }}),
         tax_rate_id, 1, net_amount, tax_amount, total_amount,
         base_currency_net_amount, base_currency_tax_amount, base_currency_total_amount
     from {{ ref('stg_sage__' ~ stream) }}

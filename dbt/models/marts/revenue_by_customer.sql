@@ -1,15 +1,16 @@
--- One row a customer and month: what was invoiced less what was credited, in base currency, without tax.
+-- One row a customer and month: what was invoiced less what was credited, in base currency, without tax. The
+-- customer of a quick entry that names none is `none`.
 with summed as (
     select
         business_id,
-        contact_id,
+        coalesce(contact_id, 'none') as contact_id,
         month,
         sum(base_net_amount) as revenue,
         sum(base_tax_amount) as tax,
         count(distinct document_id) as documents
     from {{ ref('invoice_lines') }}
     where side = 'sales'
-    group by business_id, contact_id, month
+    group by business_id, coalesce(contact_id, 'none'), month
 )
 
 select

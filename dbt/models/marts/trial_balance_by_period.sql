@@ -25,7 +25,7 @@ daily as (
 
 accounts as (
     select business_id, ledger_account_id from balances
-    union distinct
+    {{ sage_accounting.union_distinct() }}
     select business_id, ledger_account_id from daily
 ),
 

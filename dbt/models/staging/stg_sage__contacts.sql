@@ -9,5 +9,5 @@
     ['credit_limit', 'credit_limit', 'amount'],
     ['credit_days', 'credit_days', 'integer'],
     ['is_active', 'is_active', 'flag'],
-    ['system', 'system', 'flag']
+    ['is_system', 'system', 'flag']
 ], 'row') }}
