@@ -17,7 +17,6 @@ from integration_tests.long_lists import (
     Connection,
     Dates,
     LongSage,
-    needs_new_core,
     pages,
 )
 from integration_tests.long_lists.process import read_in_a_process
@@ -36,7 +35,6 @@ def granted(rows: int) -> float:
     return MB_AT_FIRST + rows * BYTES_A_ROW / 1e6
 
 
-@needs_new_core("801 MB for ten million rows; the count takes quadratic time")
 @pytest.mark.parametrize(
     "names",
     [("ledger_entries",), ("ledger_entries", "transactions", "contacts", "sales_invoices")],
@@ -60,7 +58,6 @@ LISTS = {
 }
 
 
-@needs_new_core("memory grows with the list, twice as fast as granted")
 @pytest.mark.parametrize("kind", LISTS)
 def test_two_million_rows(kind: str, tmp_path: Path) -> None:
     name, first, last = LISTS[kind]
@@ -84,7 +81,6 @@ def test_time_grows_no_faster_than_the_list(tmp_path: Path) -> None:
     assert seconds[1] < 4.6 * seconds[0], seconds
 
 
-@needs_new_core("all that changed is held as objects")
 @pytest.mark.parametrize("name", ["sales_invoices", "contacts"])
 def test_a_fat_list_of_which_all_changes_in_mid_read(name: str, tmp_path: Path) -> None:
     with LongSage(now="real") as sage:
@@ -95,7 +91,6 @@ def test_a_fat_list_of_which_all_changes_in_mid_read(name: str, tmp_path: Path) 
         assert took.peak_mb < MB_FOR_FAT_ROWS, f"{took.peak_mb:.0f} MB"
 
 
-@needs_new_core("all that changed is held as objects")
 def test_a_million_rows_of_which_half_changes_in_mid_read(tmp_path: Path) -> None:
     with LongSage(now="real") as sage:
         sage.add("ledger_entries", MILLION)

@@ -36,7 +36,6 @@ from .manners import (
     sage_error,
     slow_down,
 )
-from .marks import needs_new_core
 from .server import Asked, Call, LongSage
 from .shapes import FAT, NORMAL, THIN
 from .times import NOW
@@ -66,7 +65,6 @@ __all__ = [
     "half_a_body",
     "missing",
     "more_by",
-    "needs_new_core",
     "never",
     "no_list",
     "null_on",
