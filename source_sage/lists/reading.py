@@ -3,7 +3,8 @@
 A list that was never read is read whole, in slices (`cuts`), each proven before it becomes a checkpoint (`proofs`).
 Then, and in every later sync, Sage is asked what was changed since, by `updated_or_created_since` (inclusive) alone:
 dates are looked at row by row, so that a row that was edited out of them leaves the destination too. What was deleted
-is asked for last; a key leaves once a run, and what changed after it left is left to the next sync.
+is asked for last, or inferred where Sage does not tell of it (`inferred`); a key leaves once a run, and what changed
+after it left is left to the next sync.
 
 The watermark is Sage's clock when the run began, less an overlap, never the largest `updated_at` seen: a row edited
 on a page already read must come again. It moves only when everything was read to its end and proven.
@@ -58,6 +59,7 @@ class ChangingReading(ProvenReader):
             yield from self._catch_up(since)
         if old is not None:
             yield from self._tell_deletions(since or parse_utc(old.whole.began if old.whole else "") - OVERLAP)
+        yield from self._infer_deletions()
         self._reach_the_end()
 
     def _catch_up(self, since: dt.datetime) -> Steps[None]:

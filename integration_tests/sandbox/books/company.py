@@ -205,6 +205,13 @@ class Company(Affairs):
         table.add(row, parse_instant(row["created_at"]), self.clock.now())
 
     @_guarded
+    def hide(self, list_name: str, *keys: str) -> None:
+        """From now on these rows are not there for whoever signed in, as by a restricted role; all others are."""
+        table = self.tables[list_name]
+        table.hidden = set(keys)
+        table.forget_answers()
+
+    @_guarded
     def day_of_business(self) -> dict[str, str]:
         """A new invoice, a payment, a journal, an edit and a deletion, all now. Tells the ids."""
         now = self.clock.now()
