@@ -127,7 +127,8 @@ class InferringReader(ListReader):
         self._open.append(slice_)
         for _ in range(WALKS_OF_KEYS):
             yield from self._finish(slice_)
-            if slice_.stood_still and slice_.first_total == len(listed):
+            # What was read beyond a count that is wrong may be all there is; here that is not enough.
+            if slice_.stood_still and slice_.first_total == len(listed) and not self._warned:
                 self._open.remove(slice_)
                 return listed
             listed.clear()

@@ -1,4 +1,4 @@
-"""The keys that are known of a list whose deletions Sage does not tell, and what follows where one is missing. Pure.
+"""The keys that are known of a list that does not tell of deletions, and what follows where one is missing. Pure.
 
 Keys that were known and are not in the list any more may be gone. They are kept whole, as ids, as long as they are few
 (`KEYS_AT_MOST` a list, `STATE_BYTES` a state), each with when it was last seen. A key is known as soon as an answer

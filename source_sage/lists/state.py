@@ -14,7 +14,7 @@ Where full pages were too heavy, a checkpoint remembers what `page_sizes` has le
 
     {"pages": {"rows": 50, "full": 3, "wait": 16}}
 
-Where Sage does not tell of deletions, it keeps the keys that `known_keys` knows, if they are few:
+Of a list that does not tell of deletions, the keys that `known_keys` knows, if they are few:
 
     {"keys": {"rights": "5f0c…", "read_at": "2026-11-23T10:10:00Z", "seen": {"2026-11-23T10:10:00Z": ["0a1b…"]}}}
 
@@ -124,7 +124,7 @@ class Checkpoint(_Dates):
         start, end: the dates that this is true of.
         whole: a whole reading that is under way.
         pages: how many rows a page may have; None where full ones work.
-        keys: the keys that are known of a list whose deletions Sage does not tell; None if there are none or too many.
+        keys: the keys that are known of a list that does not tell of deletions; None if there are none or too many.
     """
 
     watermark: str = ""

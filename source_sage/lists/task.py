@@ -29,7 +29,7 @@ class Emit(Protocol):
         Args:
             rows: of the list.
             deletions: they are tombstones of real deletions.
-            last_seen: when each was last seen, by its key, where Sage did not tell that they are gone.
+            last_seen: when each was last seen, by its key, where nobody told that they are gone.
         """
 
 

@@ -102,7 +102,7 @@ class Messages:
             reading: brought them.
             rows: shaped.
             deletions: they are tombstones of real deletions, which the stream of all deletions tells too.
-            last_seen: when each was last seen, by its key, where Sage did not tell that they are gone.
+            last_seen: when each was last seen, by its key, where nobody told that they are gone.
         """
         if not rows:
             return []
