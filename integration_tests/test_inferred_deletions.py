@@ -84,7 +84,7 @@ def sync(pipeline: Pipeline) -> Output:
 def test_two_rows_deleted_in_each_of_seven_lists_leave_with_the_next_sync(box: Sandbox, company: Company) -> None:
     company.create("analysis_types")
     pipeline = connection(box, *LISTS, *LINES)
-    seen_before = box.clock.now()
+    between = int(box.clock.now())
     gone = {name: delete(company, name) for name in LISTS}
     output = sync(pipeline)
     for name, keys in gone.items():
@@ -99,7 +99,7 @@ def test_two_rows_deleted_in_each_of_seven_lists_leave_with_the_next_sync(box: S
     for row in records.values():
         assert row["is_inferred"] is True
         last_seen = dt.datetime.fromisoformat(row["last_seen_at"])
-        assert last_seen.timestamp() < seen_before < dt.datetime.fromisoformat(row["deleted_at"]).timestamp()
+        assert last_seen.timestamp() < between <= dt.datetime.fromisoformat(row["deleted_at"]).timestamp()
     for lines, parent, key in (
         ("sales_quote_lines", "sales_quotes", "sales_quote_id"),
         ("sales_estimate_lines", NAME, "sales_estimate_id"),
