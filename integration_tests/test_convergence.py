@@ -182,6 +182,7 @@ class Books(RuleBasedStateMachine):
         between=BETWEEN,
         kill_after=st.one_of(st.none(), st.integers(1, 120)),
         workers=st.sampled_from(WORKERS),
+        look_back=st.sampled_from([0, 0, 0, 40, 366]),
         answers=st.integers(0, 2**16),
     )
     def open(
@@ -195,6 +196,7 @@ class Books(RuleBasedStateMachine):
         between: list[tuple[tuple[str, str, int], int]],
         kill_after: int | None,
         workers: int,
+        look_back: int,
         answers: int,
     ) -> None:
         """A company and its first sync; `answers` decides the order of all answers."""
@@ -212,7 +214,7 @@ class Books(RuleBasedStateMachine):
         self.start, self.end = window
         self.box.clock.advance(86_400)
         self.company = self.box.businesses[0]
-        self.config = self.box.config(start_date=self.start, num_workers=workers)
+        self.config = self.box.config(start_date=self.start, num_workers=workers, look_back_days=look_back)
         if self.end:
             self.config["end_date"] = self.end
         self.clock = SandboxClock(self.box)

@@ -48,7 +48,8 @@ class MovementsReading(InferringReader):
         old, window = self._old, self._task.window
         is_covered = old is not None and bool(old.watermark) and old.covers(window)
         if old is not None and is_covered:
-            late = (parse_utc(old.watermark) - LATE_EDITS).date()
+            late_edits = max(LATE_EDITS, dt.timedelta(days=self._task.look_back_days))
+            late = (parse_utc(old.watermark) - late_edits).date()
             window = Window(late if window.start is None else max(late, window.start), window.end)
         if self._whole is None or not self._whole.is_for(window):
             self._whole = Whole.of(window, "", [])

@@ -63,6 +63,7 @@ class Task:
         tally: counts.
         clock: this machine's.
         room_for_keys: tells how many bytes of the streams' states its known keys may take.
+        look_back_days: what is dated within so many days is read again.
     """
 
     facts: StreamFacts
@@ -77,6 +78,7 @@ class Task:
     tally: Tally
     clock: Clock
     room_for_keys: Callable[[], int]
+    look_back_days: int = 0
 
     def get(self, path: str, params: Mapping[str, str]) -> Answer[dict[str, Any]]:
         """Ask for one resource that is no list; on any thread."""

@@ -176,6 +176,7 @@ class Sync:
             tally=self._report.tally(reading.business.id, reading.facts.name),
             clock=self._clock,
             room_for_keys=reading.room_for_keys,
+            look_back_days=self._config.look_back_days,
         )
 
 
