@@ -286,7 +286,7 @@ def test_other_rights_infer_nothing_and_the_keys_are_learnt_anew(
     pipeline = connection(box)
     hidden = [row["id"] for row in company.rows(NAME)[:3]]
     changed(company)
-    company.hide(NAME, *hidden)
+    company.hide(NAME, hidden)
     for _ in range(2):
         assert tombstones(sync(pipeline)) == {}
         assert singles(box) == []
@@ -325,7 +325,7 @@ def test_rights_that_change_while_rows_are_asked_for_infer_nothing(box: Sandbox,
 
     def hide(_: str, __: int, company: Company) -> None:
         restricted(company)
-        company.hide(NAME, *hidden)
+        company.hide(NAME, hidden)
 
     box.faults.add(faults.before_page(hide), path=f"/v3.1/{NAME}", nth=2)
     assert tombstones(sync(pipeline)) == {}
@@ -396,7 +396,7 @@ def test_a_row_that_is_hidden_stays_and_is_asked_for_once_a_week(box: Sandbox, c
     table = company.tables[NAME]
     (key,) = [row["id"] for row in company.rows(NAME)[:1]]
     box.faults.add(faults.status(200, {"id": key}), path=f"/v3.1/{NAME}/{key}")
-    company.hide(NAME, key)
+    company.hide(NAME, [key])
     for asked in (2, 0, 0):
         assert tombstones(sync(pipeline)) == {}
         assert len(singles(box)) == asked
@@ -469,18 +469,36 @@ def test_what_a_killed_run_has_not_told_the_next_one_tells(kill_after: int, box:
     pipeline.assert_equal(NAME)
 
 
-def test_what_left_in_a_first_read_that_was_killed_is_known(box: Sandbox, company: Company) -> None:
-    """The keys of a page are saved before its rows leave."""
-    with page_size(10):
+def test_a_first_read_that_was_killed_learns_with_the_next_sync(box: Sandbox, company: Company) -> None:
+    with page_size(4):
         pipeline = Pipeline(box, [NAME], include_historical_data=True)
-        pipeline.sync(kill_after=15)
-        left = [row["id"] for row in pipeline.destination.rows(NAME)]
-        assert left
-        for key in left[:3]:
-            company.delete(NAME, key)
+        pipeline.sync(kill_after=9)
+        assert pipeline.destination.rows(NAME)
         box.clock.advance(HOUR)
-        assert sorted(tombstones(sync(pipeline))) == sorted(left[:3])
+        assert tombstones(sync(pipeline)) == {}
+        gone = delete(company)
+        assert sorted(tombstones(sync(pipeline))) == sorted(gone)
         pipeline.assert_equal(NAME)
+
+
+def test_keys_seen_while_rights_changed_are_not_those_of_either(box: Sandbox, company: Company) -> None:
+    """Rows are shown for a while, to a run that began without the right to see them."""
+    shown = [row["id"] for row in company.rows(NAME)[1:3]]
+    restricted(company)
+    company.hide(NAME, shown)
+
+    def show(_: str, __: int, company: Company) -> None:
+        company.wish(roles={"Contacts": "Full Access"})
+        company.hide(NAME)
+
+    box.faults.add(faults.before_page(show), path=f"/v3.1/{NAME}", nth=1)
+    pipeline = Pipeline(box, [NAME, "deleted_records"], include_historical_data=True)
+    assert set(shown) <= {row["id"] for row in sync(pipeline).rows(NAME)}
+    assert kept(pipeline) == {}
+    restricted(company)
+    company.hide(NAME, shown)
+    for _ in range(2):
+        assert tombstones(sync(pipeline)) == {}
 
 
 def test_a_state_of_before_keys_were_kept_is_gone_on_from(box: Sandbox, company: Company) -> None:

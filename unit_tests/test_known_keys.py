@@ -24,6 +24,7 @@ def known(*keys: str, rights: str = RIGHTS) -> KnownKeys:
     made = KnownKeys(None, rights)
     made.see(keys, EARLIER)
     made.note_all_read(EARLIER)
+    made.note_rights(rights)
     return made
 
 
@@ -36,7 +37,8 @@ def again(one: KnownKeys, rights: str = RIGHTS) -> KnownKeys:
 @given(KEYS, KEYS, KEYS)
 def test_missing_is_what_was_seen_and_is_not_listed(first: set[str], second: set[str], listed: set[str]) -> None:
     one = again(known(*first))
-    assert one.see(second, NOW) is bool(second - first)
+    one.see(second, NOW)
+    assert one.has_new is bool(second - first)
     assert set(one.missing(listed)) == (first | second) - listed
     for key in first | second:
         assert one.last_seen(key) == (NOW if key in second else EARLIER)
@@ -58,6 +60,7 @@ def test_a_list_as_long_as_its_keys_lacks_none_for_a_week(keys: set[str], hidden
 def test_keys_that_were_never_read_whole_are_not_all() -> None:
     one = KnownKeys(None, RIGHTS)
     one.see(["a"], NOW)
+    one.note_rights(RIGHTS)
     assert not again(one).are_all(1, parse_utc(NOW))
 
 
@@ -75,7 +78,9 @@ def test_with_other_rights_or_unknown_ones_nothing_is_known(before: str, now: st
     one = again(known("a", "b", rights=before), now)
     assert one.missing(()) == []
     assert not one.are_all(2, parse_utc(EARLIER))
-    assert one.see(["c"], NOW) is bool(now)
+    one.see(["c"], NOW)
+    assert one.has_new is bool(now)
+    one.note_rights(now)
     assert again(one, now).missing(()) == (["c"] if now else [])
 
 
@@ -104,14 +109,16 @@ def test_a_key_that_might_lead_elsewhere_is_never_asked_for(key: str) -> None:
 
 
 def test_rows_without_a_key_are_not_known() -> None:
-    assert not known().see([None], NOW)
+    one = known()
+    one.see([None], NOW)
+    assert not one.has_new
 
 
 def test_more_keys_than_are_kept_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(known_keys, "KEYS_AT_MOST", 3)
     one = known("a", "b", "c")
     assert one.are_kept
-    assert not one.see(["d"], NOW)
+    one.see(["d"], NOW)
     assert one.too_many and not one.are_kept
     assert one.kept() is None
     one.see(["a"], NOW)
@@ -131,6 +138,7 @@ def test_the_size_is_about_that_of_the_json(seen: dict[str, tuple[str, ...]], hi
 def test_two_states_know_together_what_either_knows(keys: set[str], others: set[str]) -> None:
     one, other = known(*keys).kept(), KnownKeys(None, RIGHTS)
     other.see(others, NOW)
+    other.note_rights(RIGHTS)
     assert one is not None
     together = one.with_those_of(other.kept())
     assert together.read_at == EARLIER
@@ -154,3 +162,24 @@ def test_two_states_know_together_what_either_knows(keys: set[str], others: set[
 def test_what_is_damaged_is_refused(kept: dict[str, object]) -> None:
     with pytest.raises(ValueError):
         KeptKeys.model_validate(kept)
+
+
+@given(KEYS, KEYS)
+def test_new_keys_are_kept_only_once_the_rights_are_known_to_be_the_same(keys: set[str], new: set[str]) -> None:
+    one = again(known(*keys))
+    before = one.kept()
+    one.see(new, NOW)
+    if new - keys:
+        assert one.kept() == before
+    one.note_rights(RIGHTS)
+    assert set(again(one).missing(())) == keys | new
+
+
+@pytest.mark.parametrize("now", ["", "others"])
+def test_with_other_rights_in_the_end_none_is_known(now: str) -> None:
+    one = known("a")
+    one.see(["b"], NOW)
+    one.note_rights(now)
+    assert one.missing(()) == []
+    assert one.kept() is None
+    assert not one.are_kept and not one.too_many

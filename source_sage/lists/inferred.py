@@ -9,6 +9,9 @@ if all of this holds:
 * before and after that, within a minute, other keys of the list are there, for the same business;
 * what the user may see is the same as when the key was learnt, before and after.
 
+For the last, keys that a run sees for the first time are kept only if the rights are still the same at its end: one
+request more for a list with new rows.
+
 Whatever is in doubt infers nothing, and is asked again by the next sync. A list never fails for it, unless it fails for
 what is asked of each list. None of the lists that are read so changes by being asked for a single row
 (docs/sage-api.md#deletions).
@@ -63,17 +66,10 @@ class InferringReader(ListReader):
         self._known = KnownKeys(kept, task.business.rights if task.facts.infers_deletions else "")
 
     def _note(self, slice_: Slice | None, page: Answer[Page]) -> int:
-        """Emit the rows of a page; their keys are saved first, so that what has left is known whatever happens."""
-        if self._known.see((item.key for item in page.taken[1].items), self._moment(page)):
-            if self._whole is not None and self._whole.began:
-                self._leave_checkpoint()
-            elif self._old is not None:
-                self._save(self._old)
+        # When the run first had an answer of the list: what it shows was not seen before that.
+        moment = utc_text(self._began or page.moment)
+        self._known.see((item.key for item in page.taken[1].items), moment)
         return super()._note(slice_, page)
-
-    def _moment(self, page: Answer[Any]) -> str:
-        """When this run first had an answer of the list: what it shows was not seen before that."""
-        return utc_text(self._began or page.moment)
 
     def _save(self, checkpoint: Checkpoint) -> None:
         keys = self._known.kept()
@@ -88,6 +84,8 @@ class InferringReader(ListReader):
             yield from self._look_for_missing()
         elif not (self._facts.date_field and self._task.window != ALL_DATES):
             self._known.note_all_read(utc_text(self._latest))
+        if self._known.has_new:
+            self._known.note_rights((yield from self.answer(self._rights)).taken)
         if self._known.too_many:
             logger.info(
                 "%s: what is deleted there is not shown: Sage does not tell of it, and there are more rows than are "
@@ -154,8 +152,8 @@ class InferringReader(ListReader):
         if not gone:
             return
         last = yield from self._standing(listed[-1])
-        rights = yield from self.answer(self._rights)
-        is_sure = last.taken is _Standing.THERE and rights.taken == self._task.business.rights
+        self._known.note_rights((yield from self.answer(self._rights)).taken)
+        is_sure = last.taken is _Standing.THERE and self._known.are_kept
         if is_sure and clock.monotonic() - began <= SECONDS_IN_ALL:
             self._emit_inferred(gone, utc_text(last.moment))
         else:

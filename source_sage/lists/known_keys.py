@@ -6,7 +6,9 @@ showed it, whatever became of its row; nothing is concluded but from a later rea
 missing there is still no deletion: it is asked for singly (`inferred`), and stays known until that is settled. A key
 that is there for whoever asks, and not in the list, is hidden: the list is as long as the keys that are not.
 
-Keys hold only for the rights with which they were seen: with other ones, all is learnt anew.
+Keys hold only for the rights with which they were seen: with other ones, all is learnt anew. So keys that a run sees
+for the first time are kept only if the rights were the same after that: a row that was shown to other rights for a
+moment would else be missed later, and be nowhere for those that there are.
 """
 
 from __future__ import annotations
@@ -91,6 +93,7 @@ class KnownKeys:
 
     Attributes:
         too_many: there are more than are kept.
+        has_new: some were seen for the first time, with rights that nobody has looked at since.
     """
 
     def __init__(self, kept: KeptKeys | None, rights: str) -> None:
@@ -99,7 +102,9 @@ class KnownKeys:
         self._hidden: set[str] = set()
         self._read_at = ""
         self.too_many = False
-        if kept is not None and rights and kept.rights == rights:
+        self.has_new = False
+        self._kept = kept if kept is not None and rights and kept.rights == rights else None
+        if kept is not None and kept is self._kept:
             self._seen = {key: moment for moment, keys in kept.seen.items() for key in keys}
             self._hidden = set(kept.hidden) & self._seen.keys()
             self._read_at = kept.read_at
@@ -109,30 +114,37 @@ class KnownKeys:
         """Tell whether anything is to be known of this list."""
         return bool(self._rights) and not self.too_many
 
-    def see(self, keys: Iterable[str | None], moment: str) -> bool:
+    def see(self, keys: Iterable[str | None], moment: str) -> None:
         """Note keys that an answer shows.
 
         Args:
             keys: of all its rows; None where a row has none.
             moment: not later than the answer, UTC.
-
-        Returns:
-            Whether one of them was not known.
         """
         if not self.are_kept:
-            return False
+            return
         shown = [key for key in keys if key is not None]
-        is_new = any(key not in self._seen for key in shown)
+        self.has_new = self.has_new or any(key not in self._seen for key in shown)
         self._seen.update(dict.fromkeys(shown, moment))
         self._hidden.difference_update(shown)
         if len(self._seen) > KEYS_AT_MOST:
             self.give_up()
-        return is_new and self.are_kept
 
     def give_up(self) -> None:
         """There are too many to know them."""
         self.too_many = True
-        self._seen, self._hidden, self._read_at = {}, set(), ""
+        self._forget_all()
+
+    def note_rights(self, rights: str) -> None:
+        """Note what the user may see now that all keys were seen; if it is not what it was, none is known."""
+        self.has_new = False
+        if rights != self._rights:
+            self._rights = ""
+            self._forget_all()
+
+    def _forget_all(self) -> None:
+        self._seen, self._hidden, self._read_at, self._kept = {}, set(), "", None
+        self.has_new = False
 
     def are_all(self, total: int, now: dt.datetime) -> bool:
         """Tell whether the length of the list says that nothing is missing, and that was looked at lately."""
@@ -166,9 +178,9 @@ class KnownKeys:
         self._hidden.discard(key)
 
     def kept(self) -> KeptKeys | None:
-        """What later runs should know; None for nothing."""
-        if not self.are_kept:
-            return None
+        """What later runs should know; None for nothing. While there are new keys, it is what was known before."""
+        if not self.are_kept or self.has_new:
+            return self._kept
         seen: dict[str, list[str]] = {}
         for key, moment in self._seen.items():
             seen.setdefault(moment, []).append(key)

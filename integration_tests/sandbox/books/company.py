@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any, Final, TypeVar, cast
 
 import orjson
@@ -205,10 +205,10 @@ class Company(Affairs):
         table.add(row, parse_instant(row["created_at"]), self.clock.now())
 
     @_guarded
-    def hide(self, list_name: str, *keys: str) -> None:
+    def hide(self, list_name: str, keys: Container[str] = ()) -> None:
         """From now on these rows are not there for whoever signed in, as by a restricted role; all others are."""
         table = self.tables[list_name]
-        table.hidden = set(keys)
+        table.hidden = keys
         table.forget_answers()
 
     @_guarded
