@@ -34,7 +34,7 @@ from source_sage.config import ALL_DATES
 from source_sage.errors import ListRefused, OfTheRun
 from source_sage.lists.asking import Steps
 from source_sage.lists.keys import hash_of
-from source_sage.lists.known_keys import BYTES_OF_A_KEY, KEYS_AT_MOST, KnownKeys
+from source_sage.lists.known_keys import BYTES_OF_A_KEY, KEYS_AT_MOST, KeptKeys, KnownKeys
 from source_sage.lists.paging import Page
 from source_sage.lists.slices import Slice
 from source_sage.lists.state import Checkpoint
@@ -72,11 +72,14 @@ class InferringReader(ListReader):
         return super()._note(slice_, page)
 
     def _save(self, checkpoint: Checkpoint) -> None:
+        super()._save(checkpoint.knowing(self._kept()))
+
+    def _kept(self) -> KeptKeys | None:
+        """The known keys, if the state has room for them."""
         keys = self._known.kept()
         if keys is not None and keys.size > self._task.room_for_keys():
             self._known.give_up()
-            keys = None
-        super()._save(checkpoint.knowing(keys))
+        return self._known.kept()
 
     def _infer_deletions(self) -> Steps[None]:
         """Emit tombstones for what is surely gone, after all else was read."""
@@ -86,7 +89,7 @@ class InferringReader(ListReader):
             self._known.note_all_read(utc_text(self._latest))
         if self._known.has_new:
             self._known.note_rights((yield from self.answer(self._rights)).taken)
-        if self._known.too_many:
+        if self._kept() is None and self._known.too_many:
             logger.info(
                 "%s: what is deleted there is not shown: Sage does not tell of it, and there are more rows than are "
                 "remembered to find it out.",
