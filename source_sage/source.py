@@ -49,7 +49,7 @@ from source_sage.lists.state import StreamState
 from source_sage.secrecy import visible
 from source_sage.sign_in.config_file import ConfigFile
 from source_sage.sign_in.tokens import SageTokens
-from source_sage.streams import StreamFacts, manifest, streams_of
+from source_sage.streams import StreamFacts, every_stream, manifest, streams_of
 from source_sage.sync.loop import SECONDS_BETWEEN_LOOKS, Sync
 from source_sage.sync.messages import LONGEST_SILENCE_SECONDS, state_message
 from source_sage.sync.plan import Plan, StreamRun, most_useful
