@@ -300,6 +300,8 @@ SELECT
     id,
     stream,
     deleted_at,
+    is_inferred,
+    last_seen_at,
     unconverted_values
 FROM sage_raw.deleted_records;
 

@@ -29,9 +29,11 @@ from integration_tests.harness import Destination, EveryRow, Message, catalog_of
 from integration_tests.in_process import answered_in_process
 from integration_tests.pipeline import Killed, SandboxClock, page_size
 from integration_tests.sandbox import Company, Sandbox, faults
+from integration_tests.sandbox.books.singletons import USER
 from integration_tests.seeded import SeededThreads
 from integration_tests.test_streams import unequal
 from source_sage import streams
+from source_sage.api.rights import digest
 from source_sage.lists import cuts, paging, proofs, reading, walks
 
 EXAMPLES = int(os.environ.get("TORTURE_EXAMPLES", "200"))
@@ -44,10 +46,12 @@ PAGE_SIZE = 4
 # One example of so many ends with a read without state.
 READ_ANEW = 4
 LATE_SECONDS = 60
-# One stream of each kind. Deletions of the last four cannot be seen (or are flags), so they are only made and edited.
+# One stream of each kind. Deletions of the first are told, those of the second inferred; the third are only made and
+# edited.
 DELETABLE = ("contacts", "sales_invoices", "journals", "bank_transfers", "attachments")
-UNDELETABLE = ("sales_estimates", "ledger_entries", "transactions", "ledger_accounts")
-STREAMS = (*DELETABLE, *UNDELETABLE, "countries")
+INFERRED = ("sales_estimates", "sales_quotes", "coa_accounts")
+UNDELETABLE = ("ledger_entries", "transactions", "ledger_accounts")
+STREAMS = (*DELETABLE, *INFERRED, *UNDELETABLE, "countries")
 # Streams of lines: of a list that is read anyway, and the last of two that are read for them alone.
 LINES = {
     "sales_invoice_lines": {"sales_invoices": "invoice_lines"},
@@ -60,7 +64,7 @@ LISTS = (*STREAMS, *SETTLEMENTS)
 LINES_OF = {parent: field for parents in LINES.values() for parent, field in parents.items()}
 # Of these each example reads some; the streams of lines whose lists are read come with them.
 KINDS = (*STREAMS, "payment_allocations")
-CREATABLE = ("contacts", "sales_invoices", "journals", "bank_transfers", "attachments", "sales_estimates")
+CREATABLE = ("contacts", "sales_invoices", "journals", "bank_transfers", "attachments", *INFERRED)
 ORDERS = [f"{by}:{way}" for by in ("created", "updated", "date", "name") for way in ("asc", "desc")]
 
 # What happens in the company: an operation, a list, and which of its rows.
@@ -73,8 +77,10 @@ CHANGE = st.tuples(
 BETWEEN = st.lists(
     st.tuples(
         st.tuples(
-            st.sampled_from(["delete", "delete", "update", "create", "late update", "late create", "move", "shrink"]),
-            st.sampled_from([*DELETABLE, *DELETABLE, *UNDELETABLE, *LINES_OF]),
+            st.sampled_from(
+                ["delete", "delete", "update", "create", "late update", "late create", "move", "shrink", "rights"]
+            ),
+            st.sampled_from([*DELETABLE, *DELETABLE, *INFERRED, *INFERRED, *UNDELETABLE, *LINES_OF]),
             st.integers(0, 9),
         ),
         st.integers(2, 5),
@@ -85,7 +91,9 @@ FAULTS = st.sampled_from(["503", "html", "drop", "cut", "broken_json", "empty", 
 
 # What goes wrong all through a sync, of which list, and how much.
 WEATHER = st.tuples(
-    st.sampled_from(["fair", "fair", "heavy", "heavy", "429s", "504s", "refused", "$total too high"]),
+    st.sampled_from(
+        ["fair", "fair", "heavy", "heavy", "429s", "504s", "refused", "$total too high", "single rows refused"]
+    ),
     st.sampled_from(STREAMS),
     st.integers(0, 1000),
 )
@@ -113,13 +121,13 @@ def change(box: Sandbox, company: Company, what: tuple[str, str, int]) -> None:
     if not rows:
         return
     key = rows[index % len(rows)]["id"]
-    if operation == "delete" and name in (*DELETABLE, *SETTLEMENTS):
+    if operation == "delete" and name in (*DELETABLE, *INFERRED, *SETTLEMENTS):
         company.delete(name, key)
     elif operation in ("shrink", "empty") and name in LINES_OF:
         field = LINES_OF[name]
         kept = rows[index % len(rows)][field][1:] if operation == "shrink" else []
         company.update(name, key, **{field: kept})
-    elif operation == "move" and name == "sales_estimates":
+    elif operation == "move" and name in ("sales_estimates", "sales_quotes"):
         day = dt.date(2020, 1, 1) + dt.timedelta(days=index * 3)
         company.update(name, key, date=day.isoformat())
     else:
@@ -161,6 +169,13 @@ def small_pages() -> Iterator[None]:
                 setattr(module, name, value)
 
 
+class SomeKeys:
+    """The rows that are hidden without some right: of each list about every fourth."""
+
+    def __contains__(self, key: object) -> bool:
+        return str(key)[-1] in "048c"
+
+
 class Books(RuleBasedStateMachine):
     """A company, a destination, and the syncs between them."""
 
@@ -174,6 +189,7 @@ class Books(RuleBasedStateMachine):
         between=BETWEEN,
         kill_after=st.one_of(st.none(), st.integers(1, 120)),
         workers=st.sampled_from(WORKERS),
+        look_back=st.sampled_from([0, 0, 0, 40, 366]),
         answers=st.integers(0, 2**16),
     )
     def open(
@@ -187,6 +203,7 @@ class Books(RuleBasedStateMachine):
         between: list[tuple[tuple[str, str, int], int]],
         kill_after: int | None,
         workers: int,
+        look_back: int,
         answers: int,
     ) -> None:
         """A company and its first sync; `answers` decides the order of all answers."""
@@ -204,7 +221,7 @@ class Books(RuleBasedStateMachine):
         self.start, self.end = window
         self.box.clock.advance(86_400)
         self.company = self.box.businesses[0]
-        self.config = self.box.config(start_date=self.start, num_workers=workers)
+        self.config = self.box.config(start_date=self.start, num_workers=workers, look_back_days=look_back)
         if self.end:
             self.config["end_date"] = self.end
         self.clock = SandboxClock(self.box)
@@ -212,7 +229,11 @@ class Books(RuleBasedStateMachine):
         self.lines = [name for name, parents in LINES.items() if {name, *parents} & set(kinds)]
         of_lines = {parent for name in self.lines for parent in LINES[name]}
         self.lists = [name for name in LISTS if name in self.names or name in of_lines]
-        self.catalog = catalog_of(all_streams(), [*self.names, *self.lines])
+        self.catalog = catalog_of(all_streams(), [*self.names, *self.lines, "deleted_records"])
+        # The rows that are gone, and whose keys no state had by then: a run was cut off, or they were known with other
+        # rights. Nobody can tell of these.
+        self.lost: dict[str, set[str]] = {name: set() for name in self.lists if name in INFERRED}
+        self.is_restricted = False
         self.destination, self.every_row = Destination(self.catalog), EveryRow(self.catalog)
         self._sync(between, [], kill_after)
 
@@ -243,6 +264,21 @@ class Books(RuleBasedStateMachine):
         self.box.clock.advance(seconds)
 
     @rule()
+    def rights(self) -> None:
+        """Rights are lost, and some rows are hidden with them; or they are regained."""
+        self.is_restricted = not self.is_restricted
+        self.company.wish(roles={"Statutory reporting": "No Access" if self.is_restricted else "Full Access"})
+        for name in self.lost:
+            # What was changed while it was hidden, nobody would tell; so all of it is changed when it is there again.
+            for key in self._hidden(name):
+                self.company.update(name, key)
+            self.company.hide(name, SomeKeys() if self.is_restricted else ())
+
+    def _hidden(self, name: str) -> list[str]:
+        table = self.company.tables[name]
+        return [key for key in table.rows if key in table.hidden]
+
+    @rule()
     def widen(self) -> None:
         """The user wants all there is."""
         self.start, self.end = "2000-01-01", None
@@ -255,11 +291,16 @@ class Books(RuleBasedStateMachine):
         kill_after: int | None,
         weather: tuple[str, str, int] = FAIR,
     ) -> None:
-        for what, page in between:
+        # Rights that change and change back within one run, nobody can see.
+        rights = [one for one in between if one[0][0] == "rights"]
+        for what, page in [one for one in between if one not in rights[1:]]:
 
             def hook(_: str, __: int, company: Company, what: tuple[str, str, int] = what) -> None:
                 self.box.clock.advance(1)
-                change(self.box, company, self._near(what))
+                if what[0] == "rights":
+                    self.rights()
+                else:
+                    change(self.box, company, self._near(what))
 
             self.box.faults.add(
                 faults.before_page(hook),
@@ -289,8 +330,13 @@ class Books(RuleBasedStateMachine):
         if not hasattr(self, "box"):
             return
         try:
+            if self.is_restricted:
+                self.rights()
             self.box.clock.advance(10)
             self._read(None)
+            for name in self.lost:
+                if not self.company.rows(name):  # no row is left that could show that others would be there
+                    self.lost[name] |= self._live(name)
             for name in self.names:
                 self._compare(name)
             for name in self.lines:
@@ -319,7 +365,15 @@ class Books(RuleBasedStateMachine):
                     raise Killed
             self.destination.take(message)
             self.every_row.take(message)
+            if message["type"] == "RECORD" and message["record"]["stream"] == "deleted_records":
+                row = message["record"]["data"]
+                assert row.get("is_inferred", False) == (row["stream"] in INFERRED)
+                assert row["stream"] not in INFERRED or row["id"] not in self.company.tables[row["stream"]].rows
 
+        for name in self.lost:
+            there = self.company.tables[name].rows.keys()
+            self.lost[name] |= self._live(name) - there - self._known(name)
+        roles = dict(self.company.roles)
         self.destination.begin()
         state = self.destination.saved() or None
         self.every_row.begin(state)
@@ -341,9 +395,39 @@ class Books(RuleBasedStateMachine):
             self.every_row.assert_once()
         assert may_fail or output.failure is None, output.failure
         assert {error["failure_type"] for error in output.errors} <= {"transient_error"}
+        if not may_fail and self.company.roles == roles:
+            for name in self.lost:
+                there = self.company.tables[name].rows.keys() - set(self._hidden(name))
+                assert self._live(name) & there <= self._known(name)
+
+    def _live(self, name: str) -> set[str]:
+        """The keys of a list of inferred deletions whose rows, or lines, the destination takes for live."""
+        keys = {row["id"] for row in self.destination.rows(name)} if name in self.names else set()
+        for lines in self.lines:
+            if name in LINES[lines]:
+                parent_key = streams.every_stream()[lines].parent_key
+                keys |= {row[parent_key] for row in self.destination.lines(lines)}
+        return keys
+
+    def _known(self, name: str) -> set[str]:
+        """The keys that all states of a list have, if they are good for the rights that there are now."""
+        if not self._has_rights(name):
+            return set()
+        return set.intersection(*({key for keys in one["seen"].values() for key in keys} for one in self._kept(name)))
+
+    def _has_rights(self, name: str) -> bool:
+        """Tell whether the keys were learnt with the rights that there are now."""
+        return {one["rights"] for one in self._kept(name)} == {digest(str(USER["id"]), self.company.row)}
+
+    def _kept(self, name: str) -> list[dict[str, Any]]:
+        """The keys that the states of a list and of its lines have."""
+        streams_of_it = [name, *(lines for lines in self.lines if name in LINES[lines])]
+        states = [self.destination.state.get(one) for one in streams_of_it if one in (*self.names, *self.lines)]
+        places = [one["stream"]["stream_state"]["businesses"].get(self.company.id, {}) if one else {} for one in states]
+        return [place.get("keys", {"rights": "", "seen": {}}) for place in places]
 
     def _wanted(self, name: str) -> list[dict[str, Any]]:
-        dated = name not in ("contacts", "attachments", "ledger_accounts", "countries")
+        dated = name not in ("contacts", "attachments", "ledger_accounts", "coa_accounts", "countries")
         rows = self.company.rows(name)
         return [item for item in rows if not dated or self.start <= item["date"] <= (self.end or "9999")]
 
@@ -355,7 +439,9 @@ class Books(RuleBasedStateMachine):
             for line in item[field]
         }
         parent_key = streams.every_stream()[name].parent_key
-        ours = {(row[parent_key], row["id"]): row for row in self.destination.lines(name)}
+        lost = {key for parent in LINES[name] for key in self.lost.get(parent, ())}
+        lines = self.destination.lines(name)
+        ours = {(row[parent_key], row["id"]): row for row in lines if row[parent_key] not in lost}
         assert set(ours) == set(truth), (
             f"{name}: {sorted(set(truth) - set(ours))} missing, {sorted(set(ours) - set(truth))} too many"
         )
@@ -364,7 +450,8 @@ class Books(RuleBasedStateMachine):
 
     def _compare(self, name: str) -> None:
         truth = {item["id"]: item for item in self._wanted(name)}
-        ours = {row["id"]: row for row in self.destination.rows(name)}
+        lost = self.lost.get(name, ())
+        ours = {row["id"]: row for row in self.destination.rows(name) if row["id"] not in lost}
         assert set(ours) == set(truth), (
             f"{name}: {sorted(set(truth) - set(ours))} missing, {sorted(set(ours) - set(truth))} too many"
         )
@@ -407,6 +494,9 @@ def begin(weather: tuple[str, str, int], box: Sandbox) -> None:
         box.faults.add(faults.refused(403), path=f"*/{name}", when=lambda call: next(asked) >= 1 + number % 6)
     elif kind == "$total too high":
         box.faults.add(faults.wrong_total(1 + number % (2 * PAGE_SIZE)), path=f"*/{name}")
+    elif kind == "single rows refused":
+        action = (faults.html(404), faults.status(503), faults.refused(404))[number % 3]
+        box.faults.add(action, path=f"*/{name}/*", when=lambda call: number % 3 == 2 or chance.random() < 0.4)
 
 
 # Finding the smallest failing example may take many minutes.

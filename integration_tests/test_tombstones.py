@@ -101,3 +101,16 @@ def test_attachments_are_never_asked_for_deletions_before_sage_can_tell(box: San
         "2019-06-12T00:00:00Z"
     ]
     assert gone in {row["id"] for row in output.rows("attachments") if row.get("is_deleted")}
+
+
+def test_a_deletion_is_listed_once_where_two_streams_of_a_list_stand_at_different_places(box: Sandbox) -> None:
+    company, pipeline = box.businesses[0], Pipeline(box, ["journals", "journal_lines", "deleted_records"])
+    assert pipeline.sync().failure is None
+    (place,) = pipeline.destination.state["journal_lines"]["stream"]["stream_state"]["businesses"].values()
+    place["start"] = "2000-01-01"
+    key = company.rows("journals")[-1]["id"]
+    company.delete("journals", key)
+    box.clock.advance(60)
+    output = pipeline.sync()
+    assert sum("deleted_since" in one.params for one in pipeline.asked("journals")) == 2
+    assert [row["id"] for row in output.rows("deleted_records")] == [key]

@@ -231,12 +231,12 @@ def deletions(facts: StreamFacts) -> str:
         return "its rows are deletions"
     if facts.parents:
         shown = [deletions(every_stream()[parent]) for parent in facts.parents]
-        return "as its parent" if all(one == "as rows" for one in shown) else "**not shown**, as its parent"
+        return f"as its parent{', inferred' if any('inferred' in one for one in shown) else ''}"
     if facts.keeps_deleted:
         return "field `deleted`"
     if facts.tombstones:
         return "as rows"
-    return "**not shown**" if facts.cursor_field else "whole list each time"
+    return "as rows, inferred" if facts.infers_deletions else "whole list each time"
 
 
 def needs(facts: StreamFacts) -> tuple[str, str, str]:

@@ -82,7 +82,7 @@ CORRECTIONS: Final[dict[str, dict[str, str | None]]] = {
 
 # Streams that are no list of Sage's.
 OWN_STREAMS: Final[dict[str, Fields]] = {
-    "deleted_records": {"stream": "s", "id": "s", "deleted_at": "t"},
+    "deleted_records": {"stream": "s", "id": "s", "deleted_at": "t", "is_inferred": "b", "last_seen_at": "t"},
     "trial_balance": {
         "from_date": "d",
         "to_date": "d",

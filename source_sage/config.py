@@ -51,8 +51,8 @@ LOOKS_LIKE_A_DATE: Final = re.compile(
     rf"|.{{1,{SHORTEST_SECRET - 1}}}"
 )
 ALL_BUSINESSES: Final = "all"
-WORKERS_AT_LEAST: Final = 1
-WORKERS_AT_MOST: Final = 32
+# The least and the most that a number may be, by its field.
+RANGES: Final = {"num_workers": (1, 32), "look_back_days": (0, 366)}
 BUSINESS_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 # Sage's are 32 hexadecimal digits. A text that is too short to be a secret may be quoted as well.
 LOOKS_LIKE_AN_ID: Final = re.compile(
@@ -63,7 +63,7 @@ LOOKS_LIKE_AN_ID: Final = re.compile(
 WANTED: Final[dict[Any, str]] = {
     str: "must be a text, in quotes in JSON",
     bool: "must be on or off, true or false in JSON",
-    int: f"must be a whole number from {WORKERS_AT_LEAST} to {WORKERS_AT_MOST}",
+    int: "must be a whole number from {} to {}",
 }
 
 
@@ -171,7 +171,8 @@ class SageConfig(BaseModel):
     replicate_inventory_data: bool = Field(default=True, strict=True, title="Replicate Inventory Data")
     replicate_customer_data: bool = Field(default=True, strict=True, title="Replicate Customer Data")
     include_historical_data: bool = Field(default=False, strict=True, title="Include Historical Data")
-    num_workers: int = Field(default=8, ge=WORKERS_AT_LEAST, le=WORKERS_AT_MOST, title="Parallel Requests")
+    num_workers: int = Field(default=8, title="Parallel Requests")
+    look_back_days: int = Field(default=0, title="Look-back Window (days)")
 
     @model_validator(mode="before")
     @classmethod
@@ -228,6 +229,14 @@ class SageConfig(BaseModel):
                 {"quoted": quoted},
             )
         return dt.date.fromisoformat(typed)
+
+    @field_validator(*RANGES)
+    @classmethod
+    def _number(cls, value: int, info: ValidationInfo) -> int:
+        least, most = RANGES[str(info.field_name)]
+        if not least <= value <= most:
+            raise ValueError("not within its range")
+        return value
 
     @field_validator("api_endpoint")
     @classmethod
@@ -327,4 +336,4 @@ def _sentence(problem: Any) -> str:
         return f"{field.title} {problem['msg']}."
     if problem["type"] in ("missing", "string_too_short") or problem["input"] is None:
         return f"{field.title} is missing: fill it in."
-    return f"{field.title} {WANTED[field.annotation]}."
+    return f"{field.title} {WANTED[field.annotation].format(*RANGES.get(name, ()))}."

@@ -62,7 +62,8 @@ def planned(
 def _requests(facts: StreamFacts, rows: int, since: str) -> int:
     """About how many it takes: a page at least, and what proves several; deletions are asked for in later syncs."""
     pages = max(1, math.ceil(rows / facts.page_size))
-    return pages + (BESIDE if pages > 1 else 0) + (1 if since and facts.tombstones else 0)
+    is_asked = facts.tombstones or facts.infers_deletions
+    return pages + (BESIDE if pages > 1 else 0) + (1 if since and is_asked else 0)
 
 
 def _which(facts: StreamFacts, config: SageConfig, since: str) -> dict[str, str]:

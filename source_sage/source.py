@@ -30,6 +30,7 @@ from source_sage.api.businesses import (
     chosen,
     covered_by_sign_in,
     not_covered,
+    of_user,
     subscription_ended,
     with_details,
 )
@@ -48,7 +49,7 @@ from source_sage.lists.state import StreamState
 from source_sage.secrecy import visible
 from source_sage.sign_in.config_file import ConfigFile
 from source_sage.sign_in.tokens import SageTokens
-from source_sage.streams import StreamFacts, manifest, streams_of
+from source_sage.streams import StreamFacts, every_stream, manifest, streams_of
 from source_sage.sync.loop import SECONDS_BETWEEN_LOOKS, Sync
 from source_sage.sync.messages import LONGEST_SILENCE_SECONDS, state_message
 from source_sage.sync.plan import Plan, StreamRun, most_useful
@@ -181,7 +182,10 @@ class SourceSage(Source):
         tokens, transport = self._connection(config, checked, reading=True)
         report = report or Report()
         lists = [name for facts, _ in selected for name in facts.lists]
-        find = functools.partial(_businesses, checked, transport, report, with_their_details=bool(lists))
+        infers = any(every_stream()[name].infers_deletions for name in lists)
+        find = functools.partial(
+            _businesses, checked, transport, report, with_their_details=bool(lists), with_user=infers
+        )
         readable, unreadable = yield from self._meanwhile(find, selected)
         refused = {
             (business.id, name): RefusedBeforehand(refusal.reason, refusal.remedy)
@@ -332,7 +336,12 @@ def _no_such_stream(name: str) -> AirbyteTracedException:
 
 
 def _businesses(
-    config: SageConfig, transport: Transport, report: Report, *, with_their_details: bool
+    config: SageConfig,
+    transport: Transport,
+    report: Report,
+    *,
+    with_their_details: bool,
+    with_user: bool = False,
 ) -> tuple[list[Business], dict[Business, AirbyteTracedException]]:
     """The businesses to read; and those that cannot be read at all, each with the reason.
 
@@ -351,6 +360,8 @@ def _businesses(
     known = choice.businesses
     if with_their_details:
         known = with_details(known, transport, config.num_workers, report.before)
+    if with_user:
+        known = of_user(known, transport, report.before)
     unreadable = {one: not_covered([one], covered) for one in choice.unknown}
     unreadable |= {one: subscription_ended(one) for one in known if one.profile.subscription is Subscription.ENDED}
     report.titles.update((business.id, str(business)) for business in [*known, *choice.unknown])

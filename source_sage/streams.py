@@ -64,6 +64,11 @@ class StreamFacts(BaseModel):
         return self.class_name.rpartition(".")[2] in ("ChangingReading", "MovementsReading", "StillReading")
 
     @property
+    def infers_deletions(self) -> bool:
+        """Tell whether it is found out what is gone of it: the list is not read whole each time, and does not tell."""
+        return self.is_list and (self.changes or self.by_date) and not (self.tombstones or self.keeps_deleted)
+
+    @property
     def cursor_field(self) -> str | None:
         """The field that an append-dedup destination orders by; None for a list that always comes whole."""
         if self.fed_by_others:

@@ -178,11 +178,12 @@ class Read:
             FIRST_DAY,
             checkpoint,
             nothing,
-            lambda rows, *, deletions=False: [],
+            lambda rows, *, deletions=False, last_seen=None: [],
             self._take,
             nothing,
             self.tally,
             listed.clock,
+            lambda: 0,
         )
         module, _, name = listed.facts.class_name.rpartition(".")
         reader = getattr(importlib.import_module(module), name)(task)

@@ -79,6 +79,11 @@ def test_one_of_the_two_tokens_is_enough(missing: str) -> None:
     assert getattr(SageConfig.parse(a_form_without(missing)), missing) == ""
 
 
+@pytest.mark.parametrize("days", [0, 366])
+def test_the_look_back_may_be_at_its_limits(days: int) -> None:
+    assert SageConfig.parse(a_form(look_back_days=days)).look_back_days == days
+
+
 @pytest.mark.parametrize("workers", [1, 32])
 def test_the_number_of_parallel_requests_may_be_at_its_limits(workers: int) -> None:
     assert SageConfig.parse(a_form(num_workers=workers)).num_workers == workers
@@ -165,6 +170,12 @@ def test_a_form_without_any_token_is_told_how_to_get_one(form: dict[str, Any]) -
 @pytest.mark.parametrize("workers", [0, -1, 33, "many", 8.5, [], "8.5"])
 def test_a_wrong_number_of_parallel_requests_is_refused_with_its_limits(workers: Any) -> None:
     assert message_of(a_form(num_workers=workers)) == "Parallel Requests must be a whole number from 1 to 32."
+
+
+@pytest.mark.parametrize("days", [-1, 367, "many", 1.5])
+def test_a_wrong_look_back_is_refused_with_its_limits(days: Any) -> None:
+    message = message_of(a_form(look_back_days=days))
+    assert message == "Look-back Window (days) must be a whole number from 0 to 366."
 
 
 TRUTH: Final = "on or off, true or false in JSON"

@@ -18,7 +18,7 @@ from integration_tests.sandbox import faults
 from integration_tests.sandbox.settings import Settings
 from scripts import make_docs
 from source_sage.api import pace, transport
-from source_sage.lists import paging, proofs, still, walks
+from source_sage.lists import inferred, known_keys, paging, proofs, still, walks
 from source_sage.sign_in import tokens
 from source_sage.streams import PACKAGE, every_stream, manifest
 
@@ -82,9 +82,9 @@ def test_the_tables_hold_every_stream_once_with_its_facts() -> None:
     )
 
 
-def test_what_cannot_show_deletions_says_so() -> None:
-    hidden = {name for name, facts in every_stream().items() if make_docs.deletions(facts).startswith("**not shown**")}
-    assert hidden == {
+def test_where_deletions_are_inferred_it_is_said() -> None:
+    inferred = {name for name, facts in every_stream().items() if make_docs.deletions(facts).endswith(", inferred")}
+    assert inferred == {
         name
         for name, facts in every_stream().items()
         if facts.cursor_field
@@ -94,7 +94,7 @@ def test_what_cannot_show_deletions_says_so() -> None:
         )
     }
     named = code(section(USER_DOCS, "### Known limits").split("\n* ")[1])
-    assert named and set(named) <= hidden
+    assert named and set(named) <= inferred
 
 
 def test_every_reference_of_the_schemas_is_resolved_or_known_to_point_nowhere() -> None:
@@ -256,10 +256,15 @@ def test_the_figures_are_the_package_s() -> None:
     assert f"A try takes {transport.REQUEST_SECONDS:.0f} seconds at most" in agents
     assert f"cut off at {transport.LARGEST_PAGE_BYTES >> 20} MB, an error at 1 MB" in agents
     assert f"more than {NUMBERS[int(pace.LONGEST_OBEYED_SECONDS) // 60]} minutes, the sync ends" in users
+    assert f"A list has more than {known_keys.KEYS_AT_MOST:,} rows, or" in users
+    assert f"take more than {known_keys.STATE_BYTES // 1_000_000} MB in a stream's state" in users
+    assert f"More than {inferred.ASKED_AT_MOST} rows of a list are missing" in users
+    assert f"{FIELDS['look_back_days']['maximum']} is the most" in users
     assert f"{FIELDS['num_workers']['default']} unless you change it" in users
     assert f"every {next(iter(every_stream().values())).page_size} rows" in users
     lists = [facts for facts in every_stream().values() if not facts.parents and not facts.fed_by_others]
-    assert 90 <= len(lists) + sum(facts.tombstones for facts in lists) <= 110 and "about a hundred for each" in users
+    later = len(lists) + sum(facts.tombstones or facts.infers_deletions for facts in lists)
+    assert 110 <= later <= 120 and "about 115 for each" in users
     flat = [facts for facts in every_stream().values() if facts.parents]
     changing = [facts for facts in every_stream().values() if facts.changes and not facts.parents]
     assert len(flat) == 12 and "Twelve streams are flat" in users and "twelve streams are flat" in agents

@@ -18,7 +18,7 @@ LATER = "2026-11-23T10:00:00Z"
         ("contacts", 200, "", 1),
         ("contacts", 201, "", 4),
         ("contacts", 3, LATER, 2),  # one for what was deleted
-        ("ledger_accounts", 3, LATER, 1),  # of which Sage tells no deletions
+        ("ledger_accounts", 3, LATER, 2),  # one for its length, which tells whether some were
     ],
 )
 def test_requests(name: str, rows: int, since: str, requests: int) -> None:

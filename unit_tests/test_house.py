@@ -93,6 +93,7 @@ def test_only_these_modules_send_requests_or_listen() -> None:
     [
         "cuts",
         "keys",
+        "known_keys",
         "rows_to_emit",
         "limits",
         "lines",

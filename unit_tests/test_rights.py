@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integration_tests.sandbox.wire.facts import resources
-from source_sage.api.rights import PLANS, SOLD_IN, Profile, Subscription, refusals
+from source_sage.api.rights import PLANS, SOLD_IN, Profile, Subscription, digest, refusals
 from source_sage.streams import every_stream
 
 AREAS = sorted({area for one in resources().values() for area in (one.roles or {"areas": ()})["areas"]})
@@ -179,3 +179,47 @@ def test_a_profile_says_plan_and_country(told: Any, text: str) -> None:
 
 def test_the_plans_are_those_of_sages_tables() -> None:
     assert set(PLANS) == {plan for one in resources().values() for plan in one.plans or ()}
+
+
+# The digest of what a user may see.
+
+
+def full(**differing: Any) -> dict[str, Any]:
+    told = details(roles=dict.fromkeys(AREAS, "Full Access"), **differing)
+    return {**told, "user_roles": [{"id": "OWNER", "displayed_as": "Owner"}]}
+
+
+def test_the_digest_is_the_same_whatever_the_order_and_whatever_else_is_told() -> None:
+    told = full()
+    other = {**told, "name": "B", "user_permissions": told["user_permissions"][::-1]}
+    other["subscriptions"] = [{**told["subscriptions"][0], "updated_at": "2026-11-24T10:00:00Z"}]
+    assert digest("u", told) == digest("u", other) != ""
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        full(plan_id="START"),
+        full(active=False),
+        full(status="expired"),
+        {**full(), "user_roles": [{"id": "ACCOUNTANT"}]},
+        {**full(), "user_permissions": [*full()["user_permissions"][1:], {"area": AREAS[0], "role": "No Access"}]},
+        {**full(), "user_permissions": full()["user_permissions"][1:]},
+    ],
+)
+def test_the_digest_differs_as_soon_as_the_rights_do(other: dict[str, Any]) -> None:
+    assert digest("u", other) not in ("", digest("u", full()))
+
+
+def test_another_user_has_another_digest() -> None:
+    assert digest("u", full()) != digest("v", full())
+
+
+@pytest.mark.parametrize("name", ["subscriptions", "user_roles", "user_permissions"])
+@pytest.mark.parametrize("told", [None, [], {}, "all", ["all"]])
+def test_without_a_part_of_them_the_rights_are_not_known(name: str, told: Any) -> None:
+    assert digest("u", {**full(), name: told}) == ""
+
+
+def test_without_a_user_the_rights_are_not_known() -> None:
+    assert digest("", full()) == digest("u", {}) == ""

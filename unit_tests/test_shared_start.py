@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from source_sage.config import Window
+from source_sage.lists.known_keys import KeptKeys
 from source_sage.lists.shared_start import shared_starts
 from source_sage.lists.state import Checkpoint, Whole
 
@@ -75,3 +76,27 @@ def test_order_is_kept() -> None:
 
 def test_no_streams_need_no_reading() -> None:
     assert shared_starts([]) == []
+
+
+def keys(*known: str, rights: str = "r") -> KeptKeys:
+    return KeptKeys(rights=rights, seen={EARLY: known})
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "together"),
+    [
+        (keys("a"), keys("b"), keys("a", "b")),
+        (None, keys("b"), keys("b")),
+        (keys("a"), None, keys("a")),
+        (keys("a"), keys("b", rights="others"), keys("a")),
+        (None, None, None),
+    ],
+)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_the_keys_that_either_knows_are_known(
+    is_first: bool, one: KeptKeys | None, other: KeptKeys | None, together: KeptKeys | None
+) -> None:
+    """A kill may fall between the states of two streams, of which one was given a row then that is deleted since."""
+    both = [("list", since(EARLY, keys=one)), ("lines", since(LATE, keys=other))]
+    ((checkpoint, _),) = shared_starts(both if is_first else both[::-1])
+    assert checkpoint == since(EARLY, keys=together)

@@ -33,7 +33,7 @@ GROUPS: Final = {
         "replicate_customer_data",
         "include_historical_data",
     ],
-    "advanced": ["num_workers"],
+    "advanced": ["num_workers", "look_back_days"],
 }
 
 
@@ -221,6 +221,8 @@ def test_the_platform_supplies_the_client_credentials() -> None:
         {"replicate_financial_data": False},
         {"num_workers": 1},
         {"num_workers": 32},
+        {"look_back_days": 0},
+        {"look_back_days": 366},
         {"something_of_the_platform": 1},
     ],
 )
@@ -251,6 +253,9 @@ def test_form_and_connector_both_take(changes: dict[str, Any]) -> None:
         a_form(num_workers=0),
         a_form(num_workers=33),
         a_form(num_workers=1.5),
+        a_form(look_back_days=-1),
+        a_form(look_back_days=367),
+        a_form(look_back_days="soon"),
     ],
 )
 def test_form_and_connector_both_refuse(form: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from source_sage.clock import utc_text
 from source_sage.config import SAGE_HOST, Window
 from source_sage.lists.cuts import left_of
+from source_sage.lists.known_keys import STATE_BYTES, KeptKeys
 from source_sage.lists.page_sizes import FIRST_WAIT, LONGEST_WAIT, SmallerPages
 from source_sage.lists.state import RANGES_AT_MOST, Checkpoint, StreamState, Whole
 
@@ -24,7 +25,10 @@ PAGES = st.builds(
     SmallerPages, rows=st.integers(1, 200), full=st.integers(0, 99), wait=st.integers(FIRST_WAIT, LONGEST_WAIT)
 )
 UNDER_WAY = st.builds(Checkpoint, whole=WHOLES) | st.builds(Checkpoint.reading, REACHED, WHOLES)
-CHECKPOINTS = st.builds(Checkpoint.asking, REACHED | UNDER_WAY, st.none() | PAGES)
+SEEN = st.dictionaries(MOMENTS, st.lists(st.text(min_size=1), min_size=1, max_size=3).map(tuple), max_size=3)
+KEYS = st.builds(KeptKeys, rights=st.text(min_size=1), read_at=st.just("") | MOMENTS, seen=SEEN)
+ASKING = st.builds(Checkpoint.asking, REACHED | UNDER_WAY, st.none() | PAGES)
+CHECKPOINTS = st.builds(Checkpoint.knowing, ASKING, st.none() | KEYS)
 MOMENT: Final = "2026-11-23T10:00:00Z"
 
 
@@ -78,6 +82,17 @@ def test_what_was_saved_is_read_back(checkpoints: dict[str, Checkpoint]) -> None
     again = a_state(json.loads(json.dumps(state.blob())))
     assert {business: again.checkpoint(business) for business in checkpoints} == checkpoints
     assert again.blob() == state.blob()
+
+
+def test_the_keys_of_all_businesses_share_one_room() -> None:
+    state, keys = a_state(), KeptKeys(rights="r", seen={MOMENT: ("a" * 32,) * 1_000})
+    assert state.room_for_keys("b1") == STATE_BYTES
+    for business in ("b1", "b2", "b3"):
+        state.move(business, Checkpoint(watermark=MOMENT, keys=keys))
+    state.move("b4", Checkpoint(watermark=MOMENT))
+    assert state.room_for_keys("b1") == STATE_BYTES - 2 * keys.size
+    assert state.room_for_keys("b4") == STATE_BYTES - 3 * keys.size
+    assert 3 * keys.size <= len(json.dumps(state.blob(), separators=(",", ":"))) < 3 * keys.size + 1_000
 
 
 @pytest.mark.parametrize("blob", [{}, {NO_CURSOR_STATE_KEY: True}])

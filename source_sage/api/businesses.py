@@ -13,7 +13,7 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_sage.api.pages import Envelope, Pages
-from source_sage.api.rights import Profile
+from source_sage.api.rights import Profile, digest
 from source_sage.api.transport import TRIES, NoGoodAnswer, Transport
 from source_sage.config import BUSINESS_ID, SageConfig, quoted_id
 from source_sage.counts import Tally
@@ -35,11 +35,13 @@ class Business:
         id: opaque.
         name: as Sage shows it, without signs that do something to a terminal; may be empty.
         details: what `/businesses/{id}` answered; None if it was not asked or gave no good answer.
+        user: the id of the person who signed in; empty if it was not asked or gave no good answer.
     """
 
     id: str
     name: str
     details: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
+    user: str = field(default="", compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{self.name} ({self.id})" if self.name else quoted_id(self.id)
@@ -48,6 +50,11 @@ class Business:
     def profile(self) -> Profile:
         """Its subscription, plan, country and the user's roles, as far as the details tell."""
         return Profile.of(self.details)
+
+    @cached_property
+    def rights(self) -> str:
+        """What its user may see, as a digest; empty if that is not known."""
+        return digest(self.user, self.details or {})
 
 
 class Chosen(NamedTuple):
@@ -160,6 +167,30 @@ def with_details(
         tally.retries += sum(own.retries for _, own in found)
         tally.waited += sum(own.waited for _, own in found)
     return [business for business, _ in found]
+
+
+def of_user(businesses: Iterable[Business], transport: Transport, tally: Tally | None = None) -> list[Business]:
+    """The same businesses with who it is that signed in; one request. Without a good answer that is not known.
+
+    Args:
+        businesses: of that person.
+        transport: asks Sage.
+        tally: where the request is counted.
+
+    Raises:
+        AirbyteTracedException: the sign-in does not work any more.
+    """
+    try:
+        user = transport.get("/user", {}, dict, tally=tally, tries=TRIES_FOR_DETAILS).taken.get("id")
+    except (ListRefused, NoGoodAnswer) as problem:
+        logger.info("Who signed in is not known: %s", problem)
+        user = None
+    except AirbyteTracedException as failure:
+        if failure.failure_type is not FailureType.system_error:
+            raise
+        logger.info("Who signed in is not known: %s", failure.message)
+        user = None
+    return [replace(business, user=str(user or "")) for business in businesses]
 
 
 def _with_details(business: Business, transport: Transport) -> tuple[Business, Tally]:

@@ -9,6 +9,8 @@ In doubt it is asked for: a refusal then costs one request, a list wrongly left 
 from __future__ import annotations
 
 import functools
+import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +30,12 @@ COUNTRY_NAMES: Final = {"GB": "the United Kingdom", "IE": "Ireland", "CA": "Cana
 # Sage's tables no longer tell of the countries where it stopped selling: their businesses are asked about.
 SOLD_IN: Final = frozenset(("GB", "IE", "CA"))
 NO_ACCESS: Final = frozenset(("noaccess", "none"))
+# Those fields of a business's details that decide what its user may see (docs/sage-api.md#businesses).
+_OF_RIGHTS: Final = {
+    "subscriptions": ("id", "active", "status"),
+    "user_roles": ("id",),
+    "user_permissions": ("area", "role"),
+}
 LESS_THAN_FULL: Final = frozenset(("readonly", "restrictedaccess")) | NO_ACCESS
 
 
@@ -140,6 +148,31 @@ class _Needs(BaseModel):
             f"{ask} the role Read Only there, or leave the stream out.",
             areas,
         )
+
+
+def digest(user: str, details: Mapping[str, Any]) -> str:
+    """What the person who signed in may see in a business, as a text that is another one as soon as that is other.
+
+    Args:
+        user: their id.
+        details: the answer of `/businesses/{id}`: subscriptions, roles, and permissions by area.
+
+    Returns:
+        Empty if a part of it is missing: then nobody knows.
+    """
+    told = [
+        sorted([str(one.get(name)) for name in names] for one in _records(details.get(field)))
+        for field, names in _OF_RIGHTS.items()
+    ]
+    if not user or not all(told):
+        return ""
+    return hashlib.sha256(json.dumps([user, *told]).encode()).hexdigest()[:32]
+
+
+def _records(told: Any) -> list[dict[str, Any]]:
+    """A list of records; nothing if one of them is none."""
+    records = told if isinstance(told, list) else []
+    return records if all(isinstance(one, dict) for one in records) else []
 
 
 def refusals(streams: Iterable[str], profile: Profile) -> dict[str, Refusal]:

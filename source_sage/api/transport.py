@@ -232,6 +232,7 @@ class Transport:
             case ResponseAction.RETRY:
                 self._wait_or_give_up(asked, f"HTTP {status}", too_heavy=status in OUT_OF_TIME)
             case ResponseAction.IGNORE if came.code is not None:
+                _refuse_anothers(came.response, asked.business_id)
                 raise ListRefused(status, came.code, message)
             case ResponseAction.IGNORE:
                 self._wait_or_doubt(asked, f"HTTP {status}", kind(came.content))
@@ -259,14 +260,9 @@ class Transport:
         Raises:
             AirbyteTracedException: it answered for another one.
         """
-        echoed = response.headers.get("X-Business")
-        if not business_id or echoed == business_id:
+        _refuse_anothers(response, business_id)
+        if not business_id or response.headers.get("X-Business"):
             return
-        if echoed:
-            raise system_error(
-                f"Sage answered for business {echoed} though business {business_id} was asked for. Nothing of that "
-                "answer was passed on. Check the Account ID; if it is right, tell Sage's support.",
-            )
         if WITHOUT_ECHO.match(path):
             return
         tally.unnamed = True
@@ -339,6 +335,20 @@ class Transport:
         asked.tally.retries += 1
         asked.tally.waited += pause
         self._clock.sleep(pause)
+
+
+def _refuse_anothers(response: requests.Response, business_id: str | None) -> None:
+    """See that Sage does not say that it answered for another business, be it a refusal.
+
+    Raises:
+        AirbyteTracedException: it does.
+    """
+    echoed = response.headers.get("X-Business")
+    if business_id and echoed and echoed != business_id:
+        raise system_error(
+            f"Sage answered for business {echoed} though business {business_id} was asked for. Nothing of that "
+            "answer was passed on. Check the Account ID; if it is right, tell Sage's support.",
+        )
 
 
 def _is_good(response: requests.Response) -> bool:

@@ -57,6 +57,14 @@ def merged(windows: Iterable[Window]) -> list[Window]:
     return made
 
 
+def last_days(wanted: Window, days: int, today: dt.date) -> Window | None:
+    """Those of some dates that are no longer ago than so many days; None if there are none, or no days."""
+    first = today - dt.timedelta(days=days)
+    if wanted.start is not None:
+        first = max(first, wanted.start)
+    return Window(first, wanted.end) if days and (wanted.end is None or first <= wanted.end) else None
+
+
 def left_of(wanted: Window, done: Iterable[Window]) -> list[Window]:
     """The dates of `wanted` that are in none of `done`, from the oldest on."""
     left = []

@@ -14,12 +14,13 @@ from typing import Any, Final
 from source_sage.clock import parse_utc
 from source_sage.config import ALL_DATES
 from source_sage.lists.asking import Steps
+from source_sage.lists.inferred import InferringReader
 from source_sage.lists.paging import Item
 from source_sage.lists.rows import second_of
 from source_sage.lists.rows_to_emit import day_of
 from source_sage.lists.slices import Change, Slice, Touched
 from source_sage.lists.task import Task
-from source_sage.lists.walks import ListReader, deletions
+from source_sage.lists.walks import deletions
 
 # Longer than a change may take to show up while a list is read.
 LATE: Final = dt.timedelta(seconds=75)
@@ -32,7 +33,7 @@ TOUCHED_AT_MOST: Final = 1_000
 PAGES_AROUND: Final = 12
 
 
-class ProvenReader(ListReader):
+class ProvenReader(InferringReader):
     """Reads a list that can be asked for changes."""
 
     def __init__(self, task: Task) -> None:

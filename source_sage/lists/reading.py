@@ -3,7 +3,8 @@
 A list that was never read is read whole, in slices (`cuts`), each proven before it becomes a checkpoint (`proofs`).
 Then, and in every later sync, Sage is asked what was changed since, by `updated_or_created_since` (inclusive) alone:
 dates are looked at row by row, so that a row that was edited out of them leaves the destination too. What was deleted
-is asked for last; a key leaves once a run, and what changed after it left is left to the next sync.
+is asked for last, or inferred where Sage does not tell of it (`inferred`); a key leaves once a run, and what changed
+after it left is left to the next sync.
 
 The watermark is Sage's clock when the run began, less an overlap, never the largest `updated_at` seen: a row edited
 on a page already read must come again. It moves only when everything was read to its end and proven.
@@ -19,7 +20,7 @@ from source_sage.api.transport import Answer
 from source_sage.clock import parse_utc, utc_text
 from source_sage.config import ALL_DATES
 from source_sage.lists.asking import Steps
-from source_sage.lists.cuts import SHORT_LIST, left_of
+from source_sage.lists.cuts import SHORT_LIST, last_days, left_of
 from source_sage.lists.paging import Page
 from source_sage.lists.proofs import ProvenReader, changes_of
 from source_sage.lists.rows import second_of
@@ -56,9 +57,24 @@ class ChangingReading(ProvenReader):
                 yield from self._follow(since or parse_utc(self._whole.began) - OVERLAP)
         elif since is not None:
             yield from self._catch_up(since)
+        if since is not None:
+            yield from self._look_back()
         if old is not None:
             yield from self._tell_deletions(since or parse_utc(old.whole.began if old.whole else "") - OVERLAP)
+        yield from self._infer_deletions()
         self._reach_the_end()
+
+    def _look_back(self) -> Steps[None]:
+        """Read the last days once more, if that is wanted, for what changed without a new time of change.
+
+        All of it leaves that has not left in this run: what a row was before, nobody remembers.
+        """
+        window = last_days(self._task.window, self._task.look_back_days, self._latest.date())
+        if self._facts.dates and window is not None:
+            # Rows beside these dates are no news.
+            self._paging.gone_since = None
+            yield from self._read_slices(self._always(), [window])
+            yield from self._settle()
 
     def _catch_up(self, since: dt.datetime) -> Steps[None]:
         """Read what was changed since the last sync; if that is much, by dates, with checkpoints."""

@@ -32,8 +32,9 @@ def shared_starts(
     for stream, checkpoint in checkpoints:
         first, streams = groups.setdefault(_kind(checkpoint), (checkpoint, []))
         streams.append(stream)
-        if checkpoint is not None and first is not None and _reach(checkpoint) < _reach(first):
-            groups[_kind(checkpoint)] = (checkpoint, streams)
+        if checkpoint is not None and first is not None and checkpoint is not first:
+            least, other = sorted((first, checkpoint), key=_reach)
+            groups[_kind(checkpoint)] = (_knowing_all(least, other), streams)
     return list(groups.values())
 
 
@@ -44,6 +45,11 @@ def _kind(checkpoint: Checkpoint | None) -> tuple[object, ...] | None:
     whole = checkpoint.whole
     under_way = (checkpoint.watermark, whole.began, whole.of_changes, whole.start, whole.end) if whole else None
     return (checkpoint.start, checkpoint.end, under_way)
+
+
+def _knowing_all(checkpoint: Checkpoint, other: Checkpoint) -> Checkpoint:
+    """A checkpoint with the keys that another one knows: of a row that only one stream was given, too."""
+    return checkpoint.knowing(checkpoint.keys.with_those_of(other.keys) if checkpoint.keys else other.keys)
 
 
 def _reach(checkpoint: Checkpoint) -> tuple[str, int]:

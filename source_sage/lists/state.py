@@ -14,6 +14,10 @@ Where full pages were too heavy, a checkpoint remembers what `page_sizes` has le
 
     {"pages": {"rows": 50, "full": 3, "wait": 16}}
 
+Of a list that does not tell of deletions, the keys that `known_keys` knows, if they are few:
+
+    {"keys": {"rights": "5f0c…", "read_at": "2026-11-23T10:10:00Z", "seen": {"2026-11-23T10:10:00Z": ["0a1b…"]}}}
+
 Rows of an unfinished reading are in the destination already, so the retry must also ask for what was deleted since it
 began. Version 1, of before the first release, knew no `done`: its watermarks are taken over, and its unfinished
 readings begin again.
@@ -31,6 +35,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from source_sage.clock import parse_utc
 from source_sage.config import Window
 from source_sage.errors import config_error
+from source_sage.lists.known_keys import STATE_BYTES, KeptKeys
 from source_sage.lists.page_sizes import SmallerPages
 
 VERSION: Final = 2
@@ -119,11 +124,13 @@ class Checkpoint(_Dates):
         start, end: the dates that this is true of.
         whole: a whole reading that is under way.
         pages: how many rows a page may have; None where full ones work.
+        keys: the keys that are known of a list that does not tell of deletions; None if there are none or too many.
     """
 
     watermark: str = ""
     whole: Whole | None = Field(default=None)
     pages: SmallerPages | None = Field(default=None)
+    keys: KeptKeys | None = Field(default=None)
 
     @field_validator("watermark")
     @classmethod
@@ -148,6 +155,10 @@ class Checkpoint(_Dates):
     def asking(self, pages: SmallerPages | None) -> Checkpoint:
         """The same with what is known of pages by now."""
         return self.model_copy(update={"pages": pages})
+
+    def knowing(self, keys: KeptKeys | None) -> Checkpoint:
+        """The same with the keys that are known by now."""
+        return self.model_copy(update={"keys": keys})
 
     def covers(self, window: Window) -> bool:
         """Tell whether all dates wanted now were wanted when its watermark was reached."""
@@ -197,6 +208,11 @@ class StreamState:
     def checkpoint(self, business_id: str) -> Checkpoint | None:
         """How far that business is; None if it was never read."""
         return self._checkpoints.get(business_id)
+
+    def room_for_keys(self, business_id: str) -> int:
+        """How many bytes the known keys of that business may take beside those of all others."""
+        others = (one.keys for key, one in self._checkpoints.items() if key != business_id)
+        return STATE_BYTES - sum(keys.size for keys in others if keys)
 
     def move(self, business_id: str, checkpoint: Checkpoint) -> None:
         """Note how far that business is now."""

@@ -13,6 +13,7 @@ from source_sage.clock import parse_utc
 from source_sage.config import ALL_DATES, Window
 from source_sage.lists.asking import Steps
 from source_sage.lists.cuts import left_of
+from source_sage.lists.inferred import InferringReader
 from source_sage.lists.slices import Slice
 from source_sage.lists.state import Whole
 from source_sage.lists.task import Task
@@ -35,7 +36,7 @@ class StillReading(ListReader):
             self._note_proven(one)
 
 
-class MovementsReading(ListReader):
+class MovementsReading(InferringReader):
     """Reads a list that takes dates and no filter for changes."""
 
     def __init__(self, task: Task) -> None:
@@ -47,13 +48,15 @@ class MovementsReading(ListReader):
         old, window = self._old, self._task.window
         is_covered = old is not None and bool(old.watermark) and old.covers(window)
         if old is not None and is_covered:
-            late = (parse_utc(old.watermark) - LATE_EDITS).date()
+            late_edits = max(LATE_EDITS, dt.timedelta(days=self._task.look_back_days))
+            late = (parse_utc(old.watermark) - late_edits).date()
             window = Window(late if window.start is None else max(late, window.start), window.end)
         if self._whole is None or not self._whole.is_for(window):
             self._whole = Whole.of(window, "", [])
         if window.start is None or window.end is None or window.start <= window.end:
             yield from self._read_slices(self._always(), left_of(window, self._whole.ranges))
             yield from self._settle()
+        yield from self._infer_deletions()
         self._reach_the_end()
 
     def _settle(self) -> Steps[None]:

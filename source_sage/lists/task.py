@@ -21,8 +21,16 @@ from source_sage.streams import StreamFacts
 class Emit(Protocol):
     """Makes records of the rows of a list, for every stream that is made of it."""
 
-    def __call__(self, rows: Sequence[Row], *, deletions: bool = False) -> list[Records]:
-        """Write shaped rows; `deletions` says that they are tombstones of real deletions."""
+    def __call__(
+        self, rows: Sequence[Row], *, deletions: bool = False, last_seen: Mapping[str, str] | None = None
+    ) -> list[Records]:
+        """Write shaped rows.
+
+        Args:
+            rows: of the list.
+            deletions: they are tombstones of real deletions.
+            last_seen: when each was last seen, by its key, where nobody told that they are gone.
+        """
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,8 @@ class Task:
         transport: asks for what a list has.
         tally: counts.
         clock: this machine's.
+        room_for_keys: tells how many bytes of the streams' states its known keys may take.
+        look_back_days: what is dated within so many days is read again.
     """
 
     facts: StreamFacts
@@ -67,6 +77,8 @@ class Task:
     transport: Transport
     tally: Tally
     clock: Clock
+    room_for_keys: Callable[[], int]
+    look_back_days: int = 0
 
     def get(self, path: str, params: Mapping[str, str]) -> Answer[dict[str, Any]]:
         """Ask for one resource that is no list; on any thread."""

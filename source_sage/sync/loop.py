@@ -175,6 +175,8 @@ class Sync:
             transport=self._transport,
             tally=self._report.tally(reading.business.id, reading.facts.name),
             clock=self._clock,
+            room_for_keys=reading.room_for_keys,
+            look_back_days=self._config.look_back_days,
         )
 
 

@@ -88,13 +88,21 @@ class Messages:
             yield self._note_unreadable(business, failure)
         yield from self._completed()
 
-    def records(self, reading: PlannedReading, rows: Sequence[Row], *, deletions: bool = False) -> list[Records]:
+    def records(
+        self,
+        reading: PlannedReading,
+        rows: Sequence[Row],
+        *,
+        deletions: bool = False,
+        last_seen: Mapping[str, str] | None = None,
+    ) -> list[Records]:
         """Write the rows of a list for each stream that is made of it; on any thread, deletions on that which decides.
 
         Args:
             reading: brought them.
             rows: shaped.
             deletions: they are tombstones of real deletions, which the stream of all deletions tells too.
+            last_seen: when each was last seen, by its key, where nobody told that they are gone.
         """
         if not rows:
             return []
@@ -109,7 +117,8 @@ class Messages:
             for run in reading.streams
         ]
         if deletions and self._deletions is not None:
-            made.append((self._deletions.facts.name, _deleted(reading.facts.name, self._untold(reading, rows)), "id"))
+            untold = self._untold(reading, rows)
+            made.append((self._deletions.facts.name, _deleted(reading.facts.name, untold, last_seen), "id"))
         emitted_at = int(moment.timestamp() * 1000)
         return [Records.of(name, some, key, emitted_at) for name, some, key in made if some]
 
@@ -293,11 +302,14 @@ def _rows_for(run: StreamRun, reading: PlannedReading, rows: Sequence[Row], mome
     return lines_of(run.facts, reading.facts.name, rows, read_at, emitted_before=reading.checkpoint is not None)
 
 
-def _deleted(stream: str, tombstones: Iterable[Row]) -> list[Row]:
-    return [
+def _deleted(stream: str, tombstones: Iterable[Row], last_seen: Mapping[str, str] | None) -> list[Row]:
+    rows = [
         {"business_id": row["business_id"], "stream": stream, "id": row["id"], "deleted_at": row["deleted_at"]}
         for row in tombstones
     ]
+    if last_seen is None:
+        return rows
+    return [{**row, "is_inferred": True, "last_seen_at": last_seen[row["id"]]} for row in rows]
 
 
 def _status(run: StreamRun, status: AirbyteStreamStatus) -> AirbyteMessage:

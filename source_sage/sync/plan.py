@@ -70,6 +70,12 @@ class PlannedReading:
         known = ", ".join(names)
         return known if self.facts.name in names else f"{known} (lines of {self.facts.name})"
 
+    def room_for_keys(self) -> int:
+        """How many bytes the known keys of the list may take in the states of its streams."""
+        return min(
+            run.state.room_for_keys(state_key(run.facts, self.facts.name, self.business)) for run in self.streams
+        )
+
     def reach(self, checkpoint: Checkpoint) -> None:
         """Note for each of its streams how far it is."""
         for run in self.streams:

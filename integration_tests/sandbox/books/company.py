@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any, Final, TypeVar, cast
 
 import orjson
@@ -203,6 +203,13 @@ class Company(Affairs):
         """A deleted row of master data is there again, in full and under its id; Sage still tells of its deletion."""
         table = self.tables[list_name]
         table.add(row, parse_instant(row["created_at"]), self.clock.now())
+
+    @_guarded
+    def hide(self, list_name: str, keys: Container[str] = ()) -> None:
+        """From now on these rows are not there for whoever signed in, as by a restricted role; all others are."""
+        table = self.tables[list_name]
+        table.hidden = keys
+        table.forget_answers()
 
     @_guarded
     def day_of_business(self) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Container, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +64,8 @@ class Table:
         self.tombstones: dict[str, Tombstone] = {}
         self.pattern: RowData = {}
         """The last row of a list that became empty, so that it can grow again."""
+        self.hidden: Container[str] = ()
+        """Ids of live rows that whoever signed in is not shown."""
         self._seq = 0
         self._kept: dict[Hashable, Any] = {}
 
@@ -111,6 +113,10 @@ class Table:
             self.tombstones[key] = Tombstone(known, int(when))
         if not self.rows:
             self.pattern = row.data
+        self._kept.clear()
+
+    def forget_answers(self) -> None:
+        """What was answered before may be another answer now."""
         self._kept.clear()
 
     def kept(self, question: Hashable, answer: Callable[[], Any]) -> Any:

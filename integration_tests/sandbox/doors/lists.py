@@ -105,7 +105,7 @@ def _selected(table: Table, params: Params, settings: Settings) -> list[Row]:
 
     def select() -> list[Row]:
         tests = _conditions(table.resource, known, settings.dates_inclusive)
-        rows = [row for row in table if all(test(row) for test in tests)]
+        rows = [row for row in table if row.key not in table.hidden and all(test(row) for test in tests)]
         return table.ordered(rows, order)
 
     result: list[Row] = table.kept((order, settings.dates_inclusive, *sorted(known.items())), select)
@@ -204,7 +204,7 @@ def businesses_page(companies: list[Company], params: Params) -> Page:
 def single_row(company: Company, name: str, key: str, params: Params) -> bytes | None:
     """One row in full, or None."""
     row = company.tables[name].rows.get(key)
-    if row is None:
+    if row is None or key in company.tables[name].hidden:
         return None
     added = extras.asked_for(company, name, {**params, "attributes": "all"})
     return orjson.dumps({**row.data, **added(row.data)}) if added else row.body
