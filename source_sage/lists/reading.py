@@ -7,7 +7,8 @@ is asked for last, or inferred where Sage does not tell of it (`inferred`); a ke
 after it left is left to the next sync.
 
 The watermark is Sage's clock when the run began, less an overlap, never the largest `updated_at` seen: a row edited
-on a page already read must come again. It moves only when everything was read to its end and proven.
+on a page already read must come again. It moves only when everything was read to its end and proven; after a long list
+of changes, which is not proven, no further than that list's own beginning.
 """
 
 from __future__ import annotations
