@@ -236,6 +236,11 @@ class Book:
         """The numbers of the rows that are there."""
         return [int(one) for one in np.flatnonzero(self.alive[: self.count])]
 
+    def has(self, key: str) -> bool:
+        """Tell whether a row is there."""
+        index = index_of(key)
+        return 0 <= index < self.count and row_id(self.name, index) == key and bool(self.alive[index])
+
     def any_live(self, rng: random.Random) -> int:
         """The number of any row that is there."""
         while True:

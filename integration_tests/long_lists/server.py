@@ -20,6 +20,8 @@ from integration_tests.long_lists.manners import PAGE_SIZE, Reply, sage_error
 from integration_tests.long_lists.times import NOW, BooksClock, ordinal, seconds
 
 PREFIX: Final = "/v3.1/"
+# To read one of these singly would mark it as sent.
+NEVER_SINGLY: Final = ("sales_invoices", "sales_credit_notes", "sales_corrective_invoices")
 REASONS: Final = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found"}
 _LARGEST_HEAD: Final = 65_536
 _UNTIL: Final = "2099-01-01T00:00:00Z"
@@ -358,9 +360,13 @@ class LongSage:
         if name == "businesses":
             self.other_requests.append(f"{name}/{key}")
             return _json(self._business(key) if key else self._all_businesses()), None
+        if name == "user":
+            return _json({"id": "5" * 32, "displayed_as": "Ada"}), None
         if name == "trial_balance":
             return self._trial_balance(params, business), None
         book = self._books.get((business or self.businesses[0], name))
+        if book is not None and key and name not in NEVER_SINGLY:
+            return (_json({"id": key}) if book.has(key) else sage_error(404, "NotFound")), None
         if book is None or key:
             self.other_requests.append(f"{name}/{key}")
             return sage_error(404, "NotFound"), None
