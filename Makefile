@@ -10,7 +10,7 @@ DEMO_BIN = .venv-demo/bin
 # A single test: .venv/bin/pytest -k NAME
 PARALLEL = -n auto --dist worksteal
 
-.PHONY: help install demo test test-fast test-installed test-lowest mutants snapshots dist site registry-tree release-check \
+.PHONY: help install demo test test-fast test-slow test-installed test-lowest mutants snapshots dist site registry-tree release-check \
 	image-name house hooks pyairbyte pages-test torture fuzz attacks long resume image-test destination-test statements statements-test statements-ci statements-torture audit bench docs lint lock clean
 
 help: ## This list
