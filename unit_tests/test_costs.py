@@ -91,3 +91,10 @@ def test_a_proof_that_is_put_off_since_much_was_changed_is_not_asked_for_again_a
     assert set(read.keys) == set(listed.keys) and max(read.keys.values()) == 1
     # What was changed is read for the proof, after it, and for the next watermark.
     assert read.requests <= CHEAP * PAGES + 4 * len(listed.touched) // PAGE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_two_hundred_thousand_quiet_rows_cost_six_in_a_hundred_more_than_their_pages(seed: int) -> None:
+    read = Read(Listed("ledger_entries", 200_000, "created:asc"), seed)
+    assert read.requests <= 1.06 * 200_000 / PAGE
