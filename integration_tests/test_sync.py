@@ -56,6 +56,7 @@ class Person:
 
     def start(self, *options: str) -> subprocess.Popen[str]:
         command = [str(PYTHON), "-c", PROGRAM, str(self.folder / "talked_to"), "sync", *options]
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the tests may be deaf to it
         return subprocess.Popen(  # noqa: S603
             command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
         )
@@ -232,7 +233,11 @@ def test_a_full_refresh_that_was_killed_is_brought_to_its_end_by_the_next_sync(s
     somebody.assert_equal("ledger_entries", "sales_quotes", "sales_estimates")
     last = somebody.sync(*streams)
     assert last.returncode == 0, last.stderr
-    assert somebody.asked("ledger_entries") <= 2 and somebody.asked("sales_quotes") == 0
+    # Of quotes their keys are read once, to see whether any is missing.
+    assert (
+        somebody.asked("ledger_entries") <= 2
+        and somebody.asked("sales_quotes") <= len(company.rows("sales_quotes")) + 1
+    )
     somebody.assert_equal("ledger_entries", "sales_quotes", "sales_estimates")
 
 
