@@ -72,14 +72,12 @@ class PlannedReading:
 
     def room_for_keys(self) -> int:
         """How many bytes the known keys of the list may take in the states of its streams."""
-        return min(
-            run.state.room_for_keys(state_key(run.facts, self.facts.name, self.business)) for run in self.streams
-        )
+        return min(run.state.room_for_keys(_state_key(run, self.facts.name, self.business)) for run in self.streams)
 
     def reach(self, checkpoint: Checkpoint) -> None:
         """Note for each of its streams how far it is."""
         for run in self.streams:
-            run.state.move(state_key(run.facts, self.facts.name, self.business), checkpoint)
+            run.state.move(_state_key(run, self.facts.name, self.business), checkpoint)
             run.moved = True
 
 
@@ -109,7 +107,7 @@ class Plan:
                 lists.setdefault(name, []).append(run)
         for name, runs in lists.items():
             for business in businesses:
-                reached = [(run, run.state.checkpoint(state_key(run.facts, name, business))) for run in runs]
+                reached = [(run, run.state.checkpoint(_state_key(run, name, business))) for run in runs]
                 for checkpoint, served in shared_starts(reached):
                     for run in served:
                         run.left += 1
@@ -122,6 +120,6 @@ def most_useful(runs: Iterable[StreamRun]) -> StreamRun:
     return min(runs, key=lambda run: not run.keeps_checkpoints)
 
 
-def state_key(facts: StreamFacts, list_name: str, business: Business) -> str:
+def _state_key(run: StreamRun, list_name: str, business: Business) -> str:
     """Under which key a stream keeps its checkpoint: by business, and by list where it is made of several."""
-    return f"{business.id}/{list_name}" if len(facts.parents) > 1 else business.id
+    return f"{business.id}/{list_name}" if len(run.facts.parents) > 1 else business.id
