@@ -180,36 +180,42 @@ def of_user(businesses: Iterable[Business], transport: Transport, tally: Tally |
     Raises:
         AirbyteTracedException: the sign-in does not work any more.
     """
-    try:
-        user = transport.get("/user", {}, dict, tally=tally, tries=TRIES_FOR_DETAILS).taken.get("id")
-    except (ListRefused, NoGoodAnswer) as problem:
-        logger.info("Who signed in is not known: %s", problem)
-        user = None
-    except AirbyteTracedException as failure:
-        if failure.failure_type is not FailureType.system_error:
-            raise
-        logger.info("Who signed in is not known: %s", failure.message)
-        user = None
-    return [replace(business, user=str(user or "")) for business in businesses]
+    told = _told(transport, "/user", "Who signed in is", tally)
+    user = str((told or {}).get("id") or "")
+    return [replace(business, user=user) for business in businesses]
 
 
 def _with_details(business: Business, transport: Transport) -> tuple[Business, Tally]:
     tally = Tally()
-    try:
-        path = f"/businesses/{business.id}"
-        details = transport.get(path, {}, dict, business_id=business.id, tally=tally, tries=TRIES_FOR_DETAILS).taken
-    except (ListRefused, NoGoodAnswer) as problem:
-        logger.info("Plan and roles of %s are not known beforehand: %s", business, problem)
-        return business, tally
-    except AirbyteTracedException as failure:
-        if failure.failure_type is not FailureType.system_error:
-            raise  # it is about the sign-in or the app, thus about every business
-        logger.info("Plan and roles of %s are not known beforehand: %s", business, failure.message)
+    what = f"Plan and roles of {business} are"
+    details = _told(transport, f"/businesses/{business.id}", what, tally, business.id)
+    if details is None:
         return business, tally
     if str(details.get("id") or business.id) != business.id:
         logger.warning("Sage sent another business's details for %s; they are not used.", business)
         return business, tally
     return replace(business, details=details), tally
+
+
+def _told(
+    transport: Transport, path: str, what: str, tally: Tally | None, business_id: str | None = None
+) -> dict[str, Any] | None:
+    """What one resource says; None without a good answer: `what` is then not known, as a log line says.
+
+    Raises:
+        AirbyteTracedException: the sign-in does not work any more.
+    """
+    try:
+        answer = transport.get(path, {}, dict, business_id=business_id, tally=tally, tries=TRIES_FOR_DETAILS)
+    except (ListRefused, NoGoodAnswer) as problem:
+        logger.info("%s not known beforehand: %s", what, problem)
+    except AirbyteTracedException as failure:
+        if failure.failure_type is not FailureType.system_error:
+            raise  # it is about the sign-in or the app, thus about every business
+        logger.info("%s not known beforehand: %s", what, failure.message)
+    else:
+        return answer.taken
+    return None
 
 
 def named(businesses: Sequence[Business], at_most: int = NAMED_AT_MOST) -> str:
