@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -59,7 +60,8 @@ def linked_files(page: str) -> set[str]:
     for link in LINK.findall((ROOT / page).read_text(encoding="utf-8")):
         if re.match(r"[a-z]+:|#", link):
             continue
-        target = ((ROOT / page).parent / unquote(link.partition("#")[0])).resolve()
+        # By the name that the page gives: one of these files is a link to another.
+        target = Path(os.path.normpath((ROOT / page).parent / unquote(link.partition("#")[0])))
         if target.is_relative_to(ROOT) and target.is_file() and target.suffix != ".md":
             found.add(target.relative_to(ROOT).as_posix())
     return found
