@@ -15,8 +15,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import orjson
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_sage.clock import Clock
@@ -27,6 +28,17 @@ from source_sage.source import SourceSage
 
 Message = dict[str, Any]
 Row = dict[str, Any]
+
+NO_MATTER_FOR_THE_CATALOG: Final = {
+    "access_token",
+    "account_id",
+    "api_endpoint",
+    "client_id",
+    "client_secret",
+    "refresh_token",
+    "token_expiry_date",
+}
+_discovered: dict[str, list[Message]] = {}
 
 
 @dataclass
@@ -113,7 +125,7 @@ def run(
 
     def take(line: str) -> None:
         for one in filter(str.strip, line.splitlines()):
-            message = json.loads(one)
+            message = orjson.loads(one)
             if message["type"] == "DEBUG":
                 message = {"type": "LOG", "log": {"level": "DEBUG", "message": one}}
             if keep(message):
@@ -191,10 +203,17 @@ def catalog_of(streams: Iterable[Message], names: Iterable[str] | None = None) -
 
 
 def discover(config: dict[str, Any]) -> list[Message]:
-    """The streams of the catalog."""
-    (catalog,) = run("discover", config).of("CATALOG")
-    streams: list[Message] = catalog["catalog"]["streams"]
-    return streams
+    """The streams of the catalog.
+
+    It makes no request and is the same for every business and token (tested in test_check.py), so that it is asked for
+    once in a process.
+    """
+    others = {name: value for name, value in config.items() if name not in NO_MATTER_FOR_THE_CATALOG}
+    key = json.dumps(others, sort_keys=True)
+    if key not in _discovered:
+        (catalog,) = run("discover", config).of("CATALOG")
+        _discovered[key] = catalog["catalog"]["streams"]
+    return [dict(stream) for stream in _discovered[key]]
 
 
 class Destination:

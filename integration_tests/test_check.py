@@ -153,7 +153,10 @@ def test_a_fault_that_passes_is_not_noticed(own: Sandbox, fault: Any) -> None:
 
 def test_discover_makes_no_request_and_needs_no_working_token(own: Sandbox) -> None:
     own.clear_requests()
-    assert len(discover(own.config(access_token="nonsense", refresh_token=""))) > 70
+    output = run("discover", own.config(account_id="all", access_token="nonsense", refresh_token=""))
+    (catalog,) = output.of("CATALOG")
+    assert len(catalog["catalog"]["streams"]) > 70
+    assert catalog["catalog"]["streams"] == discover(own.config())
     assert own.requests == []
 
 

@@ -21,6 +21,7 @@ import pytest
 import requests
 
 from integration_tests.sandbox import Company, Sandbox, faults
+from integration_tests.sandbox.books import copies
 from integration_tests.sandbox.wire.facts import resources
 
 LISTS = sorted(name for name, r in resources().items() if r.is_list)
@@ -526,13 +527,27 @@ def test_a_second_look_finds_nothing_new(fresh: Sandbox) -> None:
             assert get(fresh, f"/{name}", updated_or_created_since=hour_ago).json()["$total"] == 0, name
 
 
-def test_the_same_seed_gives_the_same_company() -> None:
-    def truth(seed: int) -> list[list[dict[str, Any]]]:
-        (company,) = Sandbox(size="tiny", seed=seed, until="2026-01-31").businesses
-        return [company.rows(name) for name in sorted(company.tables)]
+def after_some_business(seed: int, **settings: Any) -> list[list[dict[str, Any]]]:
+    box = Sandbox(size="tiny", seed=seed, until="2026-01-31", **settings)
+    box.clock.now = lambda: 1_770_000_000.0  # type: ignore[method-assign]
+    (company,) = box.businesses
+    for name in ("contacts", "sales_invoices", "journals", "contact_payments"):
+        company.create(name)
+    company.delete("sales_invoices", company.rows("sales_invoices")[0]["id"])
+    return [company.rows(name) + company.tombstones(name) for name in sorted(company.tables)]
 
-    assert truth(7) == truth(7)
-    assert truth(7) != truth(8)
+
+def test_the_same_seed_gives_the_same_company(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copies, "KEPT", 0)
+    assert after_some_business(7) == after_some_business(7)
+    assert after_some_business(7) != after_some_business(8)
+
+
+def test_a_copy_is_the_company_that_was_played_and_changes_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    played = after_some_business(9)
+    monkeypatch.setattr(copies.Company, "__init__", None)
+    assert after_some_business(9, default_order="name:desc") == played
+    assert after_some_business(9) == played
 
 
 @pytest.mark.parametrize("seed", range(8))

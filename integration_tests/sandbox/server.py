@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from .books.company import Company
+from .books.copies import played
 from .books.singletons import USER
 from .clock import Clock
 from .doors.api import Api
@@ -108,7 +108,7 @@ class Sandbox:
         gc.disable()
         try:
             self.businesses = [
-                Company(
+                played(
                     number,
                     seed,
                     ledger_entries if ledger_entries is not None else size,
