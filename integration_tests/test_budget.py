@@ -51,6 +51,7 @@ def spend(box: Sandbox, after: int, action: Action) -> None:
     box.faults.add(action, path="/v3.1/*", when=spent)
 
 
+@pytest.mark.quick("30-HTTP date", "120-seconds")
 @pytest.mark.parametrize("kind", ["seconds", "HTTP date"])
 @pytest.mark.parametrize("after", [1, 30, 120])
 def test_the_run_ends_and_the_next_goes_on_after_the_time_it_named(after: int, kind: str, box: Sandbox) -> None:

@@ -172,6 +172,9 @@ PLANTED = [
 ]
 
 
+@pytest.mark.quick(
+    "a row is missing, in a list without dates", "a row is stale", "an amount is another", "a tombstone is missing"
+)
 @pytest.mark.parametrize(("what", "stream", "statement", "words"), PLANTED, ids=[one[0] for one in PLANTED])
 def test_what_is_planted_is_named(
     world: World, capsys: pytest.CaptureFixture[str], what: str, stream: str, statement: str, words: str
@@ -207,6 +210,7 @@ HIDDEN = [
 ]
 
 
+@pytest.mark.quick("a row is missing while another is too much")
 @pytest.mark.parametrize(("what", "statements", "words"), HIDDEN, ids=[one[0] for one in HIDDEN])
 def test_what_numbers_hide_is_named_row_by_row_and_told_otherwise(
     world: World, capsys: pytest.CaptureFixture[str], what: str, statements: list[str], words: list[str]

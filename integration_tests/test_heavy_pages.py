@@ -110,6 +110,7 @@ def test_a_passing_outage_leaves_no_list_with_small_pages(failures: int, sage: L
     assert "pages" not in place(connection, "contacts")
 
 
+@pytest.mark.quick("0", "30", "200", "201")
 @pytest.mark.parametrize("rows", [0, 1, 30, 50, 51, 199, 200, 201])
 def test_of_a_short_list_no_more_parts_are_asked_for_than_it_has(rows: int, sage: LongSage) -> None:
     book = sage.add("contacts", ROWS, size=THIN)

@@ -292,6 +292,17 @@ def tiny() -> Iterator[Sandbox]:
         yield box
 
 
+@pytest.mark.quick(
+    "10^18 rows of which none come-contacts",
+    "10^18 rows, the last page again and again-ledger_entries",
+    "10^18 rows, the same page under every number-currencies",
+    "less than no rows-contacts",
+    "more rows than can be counted-ledger_entries",
+    "rows counted in words-stock_movements",
+    "pages A, B, A, B, of nobody knows how many-ledger_entries",
+    "pages A, B, A, B-currencies",
+    "pages A, B, A, B-stock_movements",
+)
 @pytest.mark.parametrize("name", ["contacts", "ledger_entries", "stock_movements", "currencies"])
 @pytest.mark.parametrize("what", LIES)
 def test_a_list_that_lies_about_its_end_ends_soon_and_alone(what: str, name: str, tiny: Sandbox) -> None:

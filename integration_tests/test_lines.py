@@ -63,6 +63,7 @@ def truth(company: Company, name: str) -> set[tuple[str, str]]:
     }
 
 
+@pytest.mark.quick("sales_invoice_lines", "payment_allocations", "service_rates")
 @pytest.mark.parametrize("name", LINES)
 def test_lines_alone_cost_what_their_parents_cost(name: str, box: Sandbox) -> None:
     parents = Warehouse(box, list(STREAMS[name].parents))
@@ -84,6 +85,7 @@ def test_lines_alone_cost_what_their_parents_cost(name: str, box: Sandbox) -> No
     assert asked and all("updated_or_created_since" in params or "deleted_since" in params for params in asked)
 
 
+@pytest.mark.quick("sales_invoice_lines", "payment_allocations", "service_rates")
 @pytest.mark.parametrize("name", LINES)
 def test_lines_beside_their_parents_cost_nothing(name: str, box: Sandbox) -> None:
     parents = list(STREAMS[name].parents)
@@ -101,6 +103,9 @@ def test_lines_beside_their_parents_cost_nothing(name: str, box: Sandbox) -> Non
     )
 
 
+@pytest.mark.quick(
+    "sales_invoice_lines", "purchase_credit_note_lines", "stock_item_prices", "payment_allocations", "journal_lines"
+)
 @pytest.mark.parametrize("name", LINES)
 def test_lines_follow_their_parents_through_edits_and_deletions(name: str, box: Sandbox) -> None:
     company = box.businesses[0]

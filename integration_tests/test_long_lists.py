@@ -477,6 +477,7 @@ def test_a_row_is_deleted_and_restored_between_two_syncs(forgets: bool, sage: Lo
     connection.settle()
 
 
+@pytest.mark.quick("form2")
 @pytest.mark.parametrize(
     "form",
     [{"end_date": "9999-12-31"}, {"start_date": "0001-01-01"}, {"start_date": "0001-01-01", "end_date": "9999-12-31"}],

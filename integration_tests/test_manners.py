@@ -103,6 +103,9 @@ def test_nothing_is_lost_whatever_our_own_clock_says(clock: str, header: float |
     converge(connection(box, ahead=CLOCKS[clock]))
 
 
+@pytest.mark.quick(
+    "as documented", "neither $total nor $next", "$total counts no further than 100", "from_date and to_date exclusive"
+)
 @pytest.mark.parametrize("manner", MANNERS)
 def test_a_quiet_read_is_whole_whatever_the_manner(manner: str, box: Sandbox) -> None:
     box.settings.change(MANNERS[manner])

@@ -264,6 +264,7 @@ WIDER: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 
+@pytest.mark.quick("an earlier start-end", "both-are killed", "historical data-are killed", "no end any more-end")
 @pytest.mark.parametrize("reads", ["end", "are killed"])
 @pytest.mark.parametrize("what", WIDER)
 def test_wider_dates_read_again(what: str, reads: str, box: Sandbox, lead: Company) -> None:

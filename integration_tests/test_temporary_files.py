@@ -70,6 +70,7 @@ def own() -> Iterator[Sandbox]:
         yield box
 
 
+@pytest.mark.quick("read")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_writes_no_file(own: Sandbox, streams: dict[str, Message], tmp_path: Path, command: str) -> None:
     call = Call(tmp_path, own, streams, command)
@@ -80,6 +81,7 @@ def test_a_command_writes_no_file(own: Sandbox, streams: dict[str, Message], tmp
     assert call.left_behind() == []
 
 
+@pytest.mark.quick("read")
 @pytest.mark.parametrize("command", ["check", "read"])
 def test_a_command_that_is_killed_leaves_no_file(
     own: Sandbox, streams: dict[str, Message], tmp_path: Path, command: str

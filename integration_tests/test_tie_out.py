@@ -235,6 +235,7 @@ def test_the_books_tie_out_after_each_day_of_business() -> None:
             assert [one.found for one in answers if one.check == CHECKS[3]] == [Decimal(owed) / 100]
 
 
+@pytest.mark.quick("config1-unchecked1", "config3-unchecked3")
 @pytest.mark.parametrize(
     ("config", "unchecked"),
     [

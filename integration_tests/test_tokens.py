@@ -431,6 +431,7 @@ def test_a_sign_in_that_was_unused_for_three_weeks_is_warned_of(own: Sandbox, so
 # Killed
 
 
+@pytest.mark.slow
 def test_killed_around_its_renewals_it_starts_anew_with_what_it_emitted() -> None:
     command = [sys.executable, "-m", "integration_tests.kill_around_refreshes", "--kills", "10", "--seed", "2"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LONG, check=False)  # noqa: S603

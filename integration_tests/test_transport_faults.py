@@ -74,6 +74,7 @@ def struck(pipeline: Pipeline, output: Output, least: int) -> None:
     pipeline.box.faults.clear()
 
 
+@pytest.mark.quick("408", "500", "503", "504", "522")
 @pytest.mark.parametrize("code", SERVER_ERRORS)
 def test_a_server_error(code: int, quick: Pipeline) -> None:
     assert_survived(quick, faults.status(code))
@@ -94,6 +95,9 @@ WHOLE_BUT_WRONG: dict[str, Callable[[], Action]] = {
 }
 
 
+@pytest.mark.quick(
+    "$items that are null", "an object without $items", "html with status 200", "truncated JSON", "an empty body"
+)
 @pytest.mark.parametrize("what", WHOLE_BUT_WRONG)
 def test_an_answer_that_is_no_list(what: str, quick: Pipeline) -> None:
     assert_survived(quick, WHOLE_BUT_WRONG[what]())

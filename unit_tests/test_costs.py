@@ -32,6 +32,11 @@ def one_by_one(listed: Listed) -> None:
         listed.edit(listed.in_order()[7])
 
 
+@pytest.mark.quick(
+    "ledger_entries-updated:asc-one_by_one-100",
+    "contacts-updated:desc-one_by_one-100",
+    "ledger_entries-updated:desc-at_once-0",
+)
 @pytest.mark.parametrize(("edits", "more"), [(at_once, 0), (one_by_one, 100)])
 @pytest.mark.parametrize("order", ["updated:asc", "updated:desc"])
 @pytest.mark.parametrize("name", ["ledger_entries", "contacts"])
@@ -48,6 +53,7 @@ def test_edits_in_mid_read_cost_in_proportion(
     assert read.requests - more <= CHEAP * PAGES
 
 
+@pytest.mark.quick("updated:asc-60", "created:asc-130")
 @pytest.mark.parametrize("die_after", ALL_TRIES)
 @pytest.mark.parametrize("order", ["created:asc", "updated:asc", "updated:desc"])
 def test_lives_that_are_cut_short_cost_what_was_under_way(order: str, die_after: int) -> None:
