@@ -75,7 +75,7 @@ hooks: .venv/installed .venv-house/installed ## Run lint and house before each c
 	.venv-house/bin/pre-commit install
 
 pyairbyte: .venv/installed .venv-demo/installed ## Through PyAirbyte into DuckDB (minutes)
-	$(BIN)/pytest integration_tests/test_pyairbyte.py integration_tests/test_sync.py -m pyairbyte
+	$(BIN)/pytest -n 2 --dist loadgroup integration_tests/test_pyairbyte.py integration_tests/test_sync.py -m pyairbyte
 
 # Every block of README and docs/sage.md, copied and pasted into a fresh folder, twice.
 pages-test: .venv/installed .venv-demo/installed ## Run the blocks of README and docs/sage.md as a reader does (minutes)
@@ -123,7 +123,7 @@ image-test: .venv/installed .venv-demo/installed ## Build the image and run it (
 
 # Two syncs into a PostgreSQL that the tests start: Debian's postgresql.
 destination-test: .venv/installed .venv-demo/installed .venv-dbt/installed ## Two syncs into a PostgreSQL of its own (a minute)
-	$(BIN)/pytest -m destination_tests integration_tests/destination -rs
+	$(BIN)/pytest -n 2 --dist loadfile -m destination_tests integration_tests/destination -rs
 
 # A profit and loss account and a balance sheet of a made-up company, in the terminal and as a page; see docs/statements.md.
 statements: .venv-demo/installed .venv-dbt/installed ## A made-up company's profit and loss account and balance sheet, proven (minutes)

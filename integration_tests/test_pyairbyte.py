@@ -23,7 +23,8 @@ ENDINGS = {
     "a shift between two pages": [True, True],
 }
 
-pytestmark = [pytest.mark.pyairbyte, pytest.mark.timeout(900)]
+# Played once, by whichever worker: all scenarios take minutes.
+pytestmark = [pytest.mark.pyairbyte, pytest.mark.timeout(900), pytest.mark.xdist_group("played")]
 
 
 @pytest.fixture(scope="module")
