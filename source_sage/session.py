@@ -221,13 +221,13 @@ class _Incoming(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        left = self._until - self._monotonic()
-        if left <= 0:
+        remaining = self._until - self._monotonic()
+        if remaining <= 0:
             raise TimeoutError("the answer took too long as a whole")
         usual = self._socket.gettimeout()
-        if usual is not None and left >= usual:
+        if usual is not None and remaining >= usual:
             return self._file.readinto(buffer)
-        self._socket.settimeout(left)
+        self._socket.settimeout(remaining)
         try:
             return self._file.readinto(buffer)
         finally:

@@ -87,20 +87,20 @@ class PageSizes:
         """Tell whether this size is larger than what is known to work: one failure says enough."""
         return rows > self.rows
 
-    def next(self, left: int) -> int | None:
+    def next(self, rows: int) -> int | None:
         """The size of the next request, which goes now; None if it is to wait for an answer to another one.
 
         Args:
-            left: rows of the part of a page that is to be asked for.
+            rows: of the part of a page that is to be asked for.
         """
         if self.waits:
             return None
         if self._in_doubt:
             self._scout_is_out = True
-        elif left > self.rows and self._full >= self._wait and not self._trial:
+        elif rows > self.rows and self._full >= self._wait and not self._trial:
             self._trial = 2 * self.rows
             return self._trial
-        return min(self.rows, left)
+        return min(self.rows, rows)
 
     def worked(self, asked: int, came: int) -> None:
         """A page of `asked` rows was answered with as many as `came`."""

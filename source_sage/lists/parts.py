@@ -44,21 +44,21 @@ class Parts(Generic[T]):
     def __init__(self, whole: Part, sizes: PageSizes) -> None:
         self._whole = whole
         self._sizes = sizes
-        self._left = [whole]
+        self._to_ask = [whole]
         self._under_way = 0
         self._came: dict[Part, tuple[Envelope, T]] = {}
 
     def next(self) -> Part | None:
         """The next part to ask for, which is then under way; None if none is before an answer comes."""
-        if not self._left or (self._under_way and self._left[0].first >= self._surely_there()):
+        if not self._to_ask or (self._under_way and self._to_ask[0].first >= self._surely_there()):
             return None
-        rows = self._sizes.next(self._left[0].rows)
+        rows = self._sizes.next(self._to_ask[0].rows)
         if rows is None:
             return None
-        part = self._left.pop(0)
+        part = self._to_ask.pop(0)
         while part.rows > rows:
             part, behind = part.halves
-            self._left.insert(0, behind)
+            self._to_ask.insert(0, behind)
         self._under_way += 1
         return part
 
@@ -68,7 +68,7 @@ class Parts(Generic[T]):
         if not self._sizes.can_shrink(part.rows):
             return False
         self._sizes.failed(part.rows)
-        self._left = sorted([*self._left, *part.halves], key=lambda one: one.first)
+        self._to_ask = sorted([*self._to_ask, *part.halves], key=lambda one: one.first)
         return True
 
     def worked(self, part: Part, envelope: Envelope, answer: T) -> bool:
@@ -77,8 +77,8 @@ class Parts(Generic[T]):
         self._sizes.worked(part.rows, envelope.count)
         self._came[part] = envelope, answer
         if self._ends(part):
-            self._left = [one for one in self._left if one.first < part.first]
-        return not self._left and not self._under_way
+            self._to_ask = [one for one in self._to_ask if one.first < part.first]
+        return not self._to_ask and not self._under_way
 
     def joined(self) -> tuple[Envelope, list[T]]:
         """The page as if it had come at once: its envelope, and the answers of the parts that are in the list."""

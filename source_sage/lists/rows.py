@@ -231,20 +231,20 @@ def _as_it_came(value: Any) -> Any:
 def json_text(value: Any) -> str:
     """The JSON text of a value, however deep, without the names that never leave."""
     texts: list[str] = []
-    left: list[tuple[str, Any]] = [("", value)]  # text to write, then a value, the last one first
-    while left:
-        before, one = left.pop()
+    to_write: list[tuple[str, Any]] = [("", value)]  # text to write, then a value, the last one first
+    while to_write:
+        before, one = to_write.pop()
         texts.append(before)
         if isinstance(one, dict):
             names = [name for name in one if not name.startswith("$") and name != "links"]
             heads = [f"{',' if at else ''}{orjson.dumps(name).decode()}:" for at, name in enumerate(names)]
             texts.append("{")
-            left.append(("}", _NOTHING))
-            left.extend(zip(reversed(heads), (one[name] for name in reversed(names)), strict=True))
+            to_write.append(("}", _NOTHING))
+            to_write.extend(zip(reversed(heads), (one[name] for name in reversed(names)), strict=True))
         elif isinstance(one, list):
             texts.append("[")
-            left.append(("]", _NOTHING))
-            left.extend(("," if at else "", one[at]) for at in reversed(range(len(one))))
+            to_write.append(("]", _NOTHING))
+            to_write.extend(("," if at else "", one[at]) for at in reversed(range(len(one))))
         elif one is not _NOTHING:
             texts.append(orjson.dumps(one).decode())
     return "".join(texts)

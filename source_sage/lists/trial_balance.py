@@ -139,6 +139,6 @@ def _flat(account: dict[str, Any], dates: Row) -> Row:
         balance = rest.pop(field, None)
         sides = dict(balance) if isinstance(balance, dict) else {}
         record |= {f"{when}_{side}": sides.pop(side, None) for side in ("debit", "credit")}
-        if left := sides if isinstance(balance, dict) else balance:
-            rest[field] = left
+        if other := sides if isinstance(balance, dict) else balance:
+            rest[field] = other
     return record | {f"account_{name}" if name in record else name: value for name, value in rest.items()}

@@ -168,8 +168,8 @@ class Messages:
         yield from self._moved(even_if_early=False)
         if self._clock.monotonic() - self._left_at < LONGEST_SILENCE_SECONDS:
             return
-        if left := [run for run in self._runs if not run.completed]:
-            yield from self._with_deletions(most_useful(left))
+        if unfinished := [run for run in self._runs if not run.completed]:
+            yield from self._with_deletions(most_useful(unfinished))
 
     def _moved(self, *, even_if_early: bool) -> Iterator[AirbyteMessage]:
         """The states of streams that have reached a checkpoint."""
@@ -216,7 +216,7 @@ class Messages:
         if shut := self._admissions.note(reading.facts.name, reading.business, error):
             yield self._note_unreadable(reading.business, shut)
         for run in reading.streams:
-            run.left -= 1
+            run.pending -= 1
         yield from self._completed()
 
     def finish(self) -> Iterator[AirbyteMessage]:
@@ -233,7 +233,7 @@ class Messages:
     def _completed(self) -> Iterator[AirbyteMessage]:
         """The last words of each stream that is read in all businesses, and of which it is sure how it ended."""
         for run in self._runs:
-            if run.left or run.completed or run.facts.fed_by_others:
+            if run.pending or run.completed or run.facts.fed_by_others:
                 continue
             if not any(map(self._admissions.undecided, run.facts.lists)):
                 run.completed = True

@@ -31,9 +31,9 @@ class Admissions:
     """
 
     def __init__(self, readings: Iterable[tuple[str, Business]]) -> None:
-        self._left: dict[str, int] = {}
+        self._pending: dict[str, int] = {}
         for _, business in readings:
-            self._left[business.id] = self._left.get(business.id, 0) + 1
+            self._pending[business.id] = self._pending.get(business.id, 0) + 1
         self._admitted: set[str] = set()
         self.anything_read = False
         self._refusals: dict[str, list[tuple[str, ListRefused]]] = {}
@@ -49,20 +49,20 @@ class Admissions:
         Returns:
             The failure of the business, if this was its last reading and all were refused.
         """
-        self._left[business.id] -= 1
+        self._pending[business.id] -= 1
         self.anything_read = self.anything_read or error is None
         if not isinstance(error, ListRefused):
             self._admitted.add(business.id)
             return None
         self._refusals.setdefault(business.id, []).append((stream, error))
         self._refused_by.setdefault(stream, []).append(business.id)
-        if self._left[business.id] or business.id in self._admitted:
+        if self._pending[business.id] or business.id in self._admitted:
             return None
         return _nothing_given(business, self._refusals[business.id])
 
     def undecided(self, stream: str) -> bool:
         """Tell whether a business that refused this stream may yet turn out to refuse all of them."""
-        return any(self._left[one] > 0 and one not in self._admitted for one in self._refused_by.get(stream, ()))
+        return any(self._pending[one] > 0 and one not in self._admitted for one in self._refused_by.get(stream, ()))
 
 
 def _nothing_given(business: Business, refusals: Sequence[tuple[str, ListRefused]]) -> AirbyteTracedException:

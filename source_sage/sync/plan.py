@@ -26,6 +26,7 @@ class StreamRun:
     """How one stream of the sync stands.
 
     Attributes:
+        pending: how many of its readings have not ended.
         moved: a checkpoint was reached that no state has told of.
         waits_until: not before then another state leaves on the way.
         readings, refusals: how many there are by business id, and how many of them were refused.
@@ -35,7 +36,7 @@ class StreamRun:
     state: StreamState
     running: bool = False
     completed: bool = False
-    left: int = 0
+    pending: int = 0
     since_state: int = 0
     moved: bool = False
     waits_until: float = -math.inf
@@ -110,7 +111,7 @@ class Plan:
                 reached = [(run, run.state.checkpoint(_state_key(run, name, business))) for run in runs]
                 for checkpoint, served in shared_starts(reached):
                     for run in served:
-                        run.left += 1
+                        run.pending += 1
                         run.readings[business.id] += 1
                     yield PlannedReading(known[name], business, checkpoint, served)
 
