@@ -21,8 +21,8 @@ from source_sage.lists.cuts import (
     MOST_TIMES_AS_MANY_DAYS,
     Cutter,
     days_in,
-    left_of,
     merged,
+    remaining,
 )
 
 TODAY: Final = dt.date(2026, 11, 24)
@@ -72,25 +72,25 @@ def test_so_it_is_beside_the_ends_of_the_calendar(wanted: Window, done: list[Win
 
 
 def assert_left(wanted: Window, done: list[Window]) -> None:
-    left = left_of(wanted, done)
+    left = remaining(wanted, done)
     assert days_of(left, EVERY_DAY) == days_of([wanted], EVERY_DAY) - days_of(done, EVERY_DAY)
     assert merged(left) == left
-    assert left_of(wanted, [*done, *left]) == []
+    assert remaining(wanted, [*done, *left]) == []
     assert all(days_of([wanted], EVERY_DAY) >= days_of([one], EVERY_DAY) for one in left)
 
 
 def test_an_open_end_stays_open_until_it_is_done() -> None:
     done = [Window(dt.date(2020, 1, 1), dt.date(2025, 12, 31))]
-    assert left_of(ALL_DATES, done) == [Window(None, dt.date(2019, 12, 31)), Window(dt.date(2026, 1, 1), None)]
-    assert left_of(ALL_DATES, [*done, Window(None, dt.date(2020, 5, 1))]) == [Window(dt.date(2026, 1, 1), None)]
-    assert left_of(ALL_DATES, [ALL_DATES]) == []
-    assert left_of(ALL_DATES, []) == [ALL_DATES]
+    assert remaining(ALL_DATES, done) == [Window(None, dt.date(2019, 12, 31)), Window(dt.date(2026, 1, 1), None)]
+    assert remaining(ALL_DATES, [*done, Window(None, dt.date(2020, 5, 1))]) == [Window(dt.date(2026, 1, 1), None)]
+    assert remaining(ALL_DATES, [ALL_DATES]) == []
+    assert remaining(ALL_DATES, []) == [ALL_DATES]
 
 
 @given(RANGES, st.lists(RANGES, max_size=6))
 def test_more_done_is_more_days(wanted: Window, done: list[Window]) -> None:
-    inside = left_of(wanted, left_of(wanted, done))
-    assert days_in(inside) + days_in(left_of(wanted, done)) == days_in([wanted])
+    inside = remaining(wanted, remaining(wanted, done))
+    assert days_in(inside) + days_in(remaining(wanted, done)) == days_in([wanted])
     assert days_in(merged(done)) <= days_in(done)
 
 
@@ -159,7 +159,7 @@ def assert_is_a_partition(window: Window, found: Cut) -> None:
     for before, after in itertools.pairwise(windows):
         assert before.end is not None and after.start is not None
         assert before.end + DAY == after.start
-    assert merged(windows) == [Window(first, last)] and left_of(window, windows) == []
+    assert merged(windows) == [Window(first, last)] and remaining(window, windows) == []
 
 
 DATES: Final = st.one_of(

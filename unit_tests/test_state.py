@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from source_sage.clock import utc_text
 from source_sage.config import SAGE_HOST, Window
-from source_sage.lists.cuts import left_of
+from source_sage.lists.cuts import remaining
 from source_sage.lists.known_keys import STATE_BYTES, KeptKeys
 from source_sage.lists.page_sizes import FIRST_WAIT, LONGEST_WAIT, SmallerPages
 from source_sage.lists.state import RANGES_AT_MOST, Checkpoint, StreamState, Whole
@@ -297,5 +297,5 @@ def test_of_too_many_ranges_the_first_are_kept_and_the_others_read_once_more(cou
     ranges = [Window(day + dt.timedelta(3 * step), day + dt.timedelta(3 * step + 1)) for step in range(count)]
     whole = Whole.of(Window(None, None), MOMENT, []).with_done(ranges)
     assert whole.ranges == ranges[:RANGES_AT_MOST]
-    left = left_of(Window(None, None), whole.ranges)
+    left = remaining(Window(None, None), whole.ranges)
     assert all(any(one.covers(lost) for one in left) for lost in ranges[RANGES_AT_MOST:])

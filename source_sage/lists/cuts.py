@@ -2,7 +2,7 @@
 
 Slices are cut from the oldest date on, each by the first page of what it might be: its total tells whether it fits,
 and if so it is the slice's first page. How many days hold as many rows as are wanted is reckoned from those before.
-What is left of a list whose counts cannot be is one slice.
+What remains of a list whose counts cannot be is one slice.
 A first slice open at its beginning and a last one open at its end hold what is dated long ago or far ahead.
 """
 
@@ -65,19 +65,19 @@ def last_days(wanted: Window, days: int, today: dt.date) -> Window | None:
     return Window(first, wanted.end) if days and (wanted.end is None or first <= wanted.end) else None
 
 
-def left_of(wanted: Window, done: Iterable[Window]) -> list[Window]:
+def remaining(wanted: Window, done: Iterable[Window]) -> list[Window]:
     """The dates of `wanted` that are in none of `done`, from the oldest on."""
-    left = []
+    found = []
     first = _first(wanted)
     for one in merged(done):
         if _first(one) > first:
-            left.append(_window(first, min(_first(one) - 1, _last(wanted))))
+            found.append(_window(first, min(_first(one) - 1, _last(wanted))))
         first = max(first, _last(one) + 1)
         if first > _last(wanted):
             break
     else:
-        left.append(_window(first, _last(wanted)))
-    return [one for one in left if _first(one) <= _last(wanted)]
+        found.append(_window(first, _last(wanted)))
+    return [one for one in found if _first(one) <= _last(wanted)]
 
 
 def days_in(windows: Iterable[Window]) -> int:
@@ -115,7 +115,7 @@ class Cutter:
 
     @property
     def more(self) -> bool:
-        """Tell whether dates are left."""
+        """Tell whether dates remain."""
         return self._at <= self._end
 
     def propose(self, limit: int) -> Window:
