@@ -23,6 +23,7 @@ import pytest
 from integration_tests.commands import LONG, call
 from integration_tests.harness import Message, catalog_of, run
 from integration_tests.sandbox import Sandbox, faults
+from source_sage.sign_in import token_call
 from source_sage.sign_in import tokens as module
 
 SOURCE = Path(sys.executable).with_name("source-sage")
@@ -129,7 +130,7 @@ def case(monkeypatch: pytest.MonkeyPatch) -> Iterator[Case]:
     """A sandbox that remembers every token and code it ever gave out."""
     monkeypatch.setattr(module, "PAUSE_AFTER_LOST_ANSWER_SECONDS", 0.01)
     monkeypatch.setattr(module, "WAITS_WHILE_DOWN_SECONDS", (0.01, 0.01))
-    monkeypatch.setattr(module, "READ_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(token_call, "READ_TIMEOUT_SECONDS", 0.2)
     with Sandbox(size="tiny", refresh_grace=0) as box:
         case = Case(box)
         make_token, make_code = box.tokens._token, box.tokens.new_code

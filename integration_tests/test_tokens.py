@@ -18,6 +18,7 @@ from integration_tests.pipeline import SandboxClock
 from integration_tests.sandbox import Sandbox, faults
 from integration_tests.sandbox.manners.requestlog import Logged
 from source_sage.clock import Clock
+from source_sage.sign_in import token_call
 from source_sage.sign_in import tokens as module
 
 TOKEN_PATH = "/oauth/token"
@@ -46,7 +47,7 @@ def own() -> Iterator[Sandbox]:
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PAUSE_AFTER_LOST_ANSWER_SECONDS", 0.05)
     monkeypatch.setattr(module, "WAITS_WHILE_DOWN_SECONDS", (0.01, 0.01, 0.01, 0.01))
-    monkeypatch.setattr(module, "READ_TIMEOUT_SECONDS", 1)
+    monkeypatch.setattr(token_call, "READ_TIMEOUT_SECONDS", 1)
 
 
 @pytest.fixture
@@ -130,7 +131,7 @@ def test_a_long_read_with_a_token_of_thirty_seconds(
             return post(*arguments, **options)
 
         monkeypatch.setattr(box.tokens, "accepts", noted)
-        monkeypatch.setattr(module.requests, "post", timed)
+        monkeypatch.setattr(requests, "post", timed)
         config = box.config(num_workers=8)
         output = run("read", config, catalog=catalog_of(streams.values()), clock=clock, seen=seen)
         calls = token_calls(box)
@@ -281,7 +282,7 @@ def test_a_token_endpoint_that_stays_broken_fails_the_run_for_a_while_and_all_st
 def test_a_token_endpoint_that_breaks_in_the_middle_of_a_read_is_asked_by_one_thread_alone(
     streams: dict[str, Message], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "READ_TIMEOUT_SECONDS", 10)
+    monkeypatch.setattr(token_call, "READ_TIMEOUT_SECONDS", 10)
     with Sandbox(size="tiny", token_life=20, restricted_answer=404) as box:
         clock = slow_pages(box, 0.3)
         box.faults.add(faults.status(503), path=TOKEN_PATH, when=lambda _: box.tokens.refreshes >= 1)

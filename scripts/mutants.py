@@ -35,13 +35,15 @@ FLOORS: Final[dict[str, int]] = {
     "slices": 0,
     "state": 86,
     "tokens": 0,
+    "touched": 0,
 }
 # The unit tests that may notice, where it is not just those of the same name; mutmut runs those that meet a mutant.
 TESTS: Final[dict[str, tuple[str, ...]]] = {
     "cuts": ("cuts", "slices"),
     "keys": ("keys", "slices"),
     "rows": ("rows", "row_times"),
-    "state": ("state", "starts"),
+    "state": ("state", "shared_start"),
+    "touched": ("slices",),
 }
 # mutmut's exit codes of a mutant, by what they mean here.
 NOTICED: Final = {1, 3, 36, 24, 152, -24, -9, -11}  # a test failed or broke, or the mutant ran for too long

@@ -37,6 +37,15 @@ def parsed(content: bytes) -> tuple[Any, bool]:
     return written, repr(written) != repr(said) or "\N{REPLACEMENT CHARACTER}" in text
 
 
+def json_object(content: bytes) -> dict[str, Any]:
+    """What an object of JSON says; nothing where the body is anything else."""
+    try:
+        said, _ = parsed(content)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
 def data_code(content: bytes) -> str | None:
     """Sage's `$dataCode` of an error.
 

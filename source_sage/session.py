@@ -85,7 +85,6 @@ def post_form(
     timeout: tuple[float, float],
     total_seconds: float,
     monotonic: Monotonic = time.monotonic,
-    headers: Mapping[str, str] | None = None,
 ) -> requests.Response:
     """Post a form once, in a session of its own; gives the answer with its body, which is short.
 
@@ -95,15 +94,12 @@ def post_form(
         timeout: for the connection, and for each piece of the answer.
         total_seconds: for all of the answer.
         monotonic: injected for tests.
-        headers: beside those of every session.
 
     Raises:
         requests.exceptions.RequestException: there is no whole answer; `TooLarge` if it is too long.
     """
     with open_session(address, total_seconds=total_seconds, monotonic=monotonic) as session:
-        response = session.post(
-            address, data=form, headers=headers, timeout=timeout, allow_redirects=False, stream=True
-        )
+        response = session.post(address, data=form, timeout=timeout, allow_redirects=False, stream=True)
         body_of(response, SHORT_BODY_BYTES)
     return response
 

@@ -44,7 +44,8 @@ from source_sage.lists.rows import UNCONVERTED
 from source_sage.run import SageEntrypoint, as_line
 from source_sage.sign_in.consent import NotTheAnswer, SignIn, code_in, code_in_pasted, exchange, redirect_uri
 from source_sage.sign_in.redirect import RedirectListener
-from source_sage.sign_in.tokens import SageTokens, can_be_sent
+from source_sage.sign_in.token_call import can_be_sent
+from source_sage.sign_in.tokens import SageTokens
 from source_sage.source import SourceSage
 from source_sage.streams import every_stream
 from unit_tests.form import a_form

@@ -16,7 +16,7 @@ import yaml
 from source_sage.api import pace, transport
 from source_sage.config import SageConfig
 from source_sage.lists import paging
-from source_sage.sign_in import tokens
+from source_sage.sign_in import token_call, tokens
 from source_sage.streams import streams_of
 from source_sage.sync import messages
 from unit_tests.form import a_form
@@ -78,9 +78,7 @@ def test_the_longest_silence_is_counted_in() -> None:
     hanging_page += until_given_up(transport.TRIES)
     refused = 2 * pace.LONGEST_OBEYED_SECONDS
     renewal = (
-        2 * (tokens.CONNECT_TIMEOUT_SECONDS + tokens.READ_TIMEOUT_SECONDS)
-        + tokens.PAUSE_AFTER_LOST_ANSWER_SECONDS
-        + sum(tokens.WAITS_WHILE_DOWN_SECONDS)
+        2 * token_call.TOTAL_SECONDS + tokens.PAUSE_AFTER_LOST_ANSWER_SECONDS + sum(tokens.WAITS_WHILE_DOWN_SECONDS)
     )
     worst = hanging_page + refused + renewal
     told = DATA["maxSecondsBetweenMessages"]

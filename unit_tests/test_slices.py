@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from source_sage.api.pages import Envelope
 from source_sage.config import ALL_DATES, Window
 from source_sage.lists.keys import hash_of
-from source_sage.lists.slices import Change, Slice, Touched
+from source_sage.lists.slices import Slice
+from source_sage.lists.touched import Change, Touched
 
 PAGE: Final = 3
 BEGAN: Final = 10_000
@@ -443,9 +444,9 @@ def test_a_row_leaves_by_one_slice_and_is_seen_by_each() -> None:
     assert slice_.emitted.held({1, 2, 3, 4}) == {1, 3}, "kept back before, it leaves now"
 
 
-def test_what_is_settled_gives_its_keys_away_and_keeps_the_number() -> None:
+def test_a_slice_forgets_its_keys_and_keeps_their_number() -> None:
     slice_ = answered(("abc", 5), ("de", 5))
-    keys = slice_.settle()
+    keys = slice_.forget_keys()
     assert len(keys) == slice_.seen == 5
     assert len(slice_.emitted) == 0
 

@@ -24,7 +24,7 @@ from source_sage.lists.asking import Ask, Reader, Steps
 from source_sage.lists.records import Records
 from source_sage.lists.state import Checkpoint, StreamState, Whole
 from source_sage.lists.task import Batch, Task
-from source_sage.sign_in import tokens
+from source_sage.sign_in import token_call
 from source_sage.streams import PACKAGE, every_stream
 from source_sage.sync import loop, messages
 from source_sage.sync.report import Report
@@ -220,6 +220,6 @@ def test_one_cause_in_many_lists_is_told_once(monkeypatch: pytest.MonkeyPatch) -
 def test_the_longest_silence_is_well_within_what_the_platform_is_told() -> None:
     """A look, a renewal of our own and one of another process on the same file are all that can come on top."""
     allowed = yaml.safe_load(Path(METADATA).read_text())["data"]["maxSecondsBetweenMessages"]
-    longest = messages.LONGEST_SILENCE_SECONDS + loop.SECONDS_BETWEEN_LOOKS + 2 * tokens.TOTAL_SECONDS
+    longest = messages.LONGEST_SILENCE_SECONDS + loop.SECONDS_BETWEEN_LOOKS + 2 * token_call.TOTAL_SECONDS
     assert longest < allowed / 2
     assert messages.LONGEST_WAIT_OF_A_STATE_SECONDS < messages.LONGEST_SILENCE_SECONDS

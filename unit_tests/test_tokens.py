@@ -19,6 +19,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_sage.clock import Clock, utc_text
 from source_sage.sign_in import tokens as module
+from source_sage.sign_in.token_call import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
 from source_sage.sign_in.tokens import SageTokens
 from unit_tests.form import a_form
 
@@ -265,7 +266,7 @@ def test_the_request_is_sages(clock: HeldClock, sage: mocking.Mocker) -> None:
         "client_secret": "the-client-secret",
         "refresh_token": "the-refresh-token",
     }
-    assert request.timeout == (module.CONNECT_TIMEOUT_SECONDS, module.READ_TIMEOUT_SECONDS)
+    assert request.timeout == (CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS)
 
 
 def test_only_the_token_keys_of_the_config_change(

@@ -84,6 +84,11 @@ class Answer(Generic[T]):
     took: float
     size: int
 
+    @property
+    def began(self) -> dt.datetime:
+        """When it was asked for, by the same clock."""
+        return self.moment - dt.timedelta(seconds=self.took)
+
 
 @dataclass
 class _Asked:

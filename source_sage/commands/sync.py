@@ -79,14 +79,14 @@ class Ending:
 
     Attributes:
         stop: the wish.
-        left: what is left to do where the process is ended from outside.
+        last_deeds: what is to be done where the process is ended from outside.
         uncut: what a first signal must not cut off, from the last bite on until it is told.
     """
 
     def __init__(self, words: str) -> None:
-        self.left = contextlib.ExitStack()
-        self.left.callback(person.say, words)
-        self.stop = Stop(self.left.close)
+        self.last_deeds = contextlib.ExitStack()
+        self.last_deeds.callback(person.say, words)
+        self.stop = Stop(self.last_deeds.close)
         self.uncut = contextlib.ExitStack()
 
 
@@ -100,7 +100,7 @@ def _sync(options: argparse.Namespace, ending: Ending) -> int:
         with person.unheard() as say:
             return _plan(options, form, streams, [], say)
     with ending.uncut, _files(place) as folder, person.unheard() as say:
-        ending.left.callback(shutil.rmtree, folder, ignore_errors=True)
+        ending.last_deeds.callback(shutil.rmtree, folder, ignore_errors=True)
         warehouse = Warehouse(place, configured(streams), folder, TABLES)
         try:
             code = _job(options, form, streams, warehouse, place, say, ending)
@@ -195,7 +195,7 @@ class Job:
         report, failure = Report(), ""
         source = SourceSage(config_file=ConfigFile(self._config_file), stop=self._ending.stop)
         with Live(report) as live, _log_to(live) as log:
-            self._ending.left.callback(live.stop)
+            self._ending.last_deeds.callback(live.stop)
             try:
                 pages = source.read_pages(log.logger, self._form, configured(self._streams), self._states, report)
                 for one in pages:

@@ -123,11 +123,11 @@ def narrowed(
         yield span
         return
     middle = first + (last - first) // 2
-    left = Span(span.first, middle)
-    of_left = count(left)
-    of_right = counts[0] - of_left[0], counts[1] - of_left[1]
-    yield from narrowed(left, (first, middle), of_left, count)
-    yield from narrowed(Span(middle + DAY, span.last), (middle + DAY, last), of_right, count)
+    earlier = Span(span.first, middle)
+    of_earlier = count(earlier)
+    of_later = counts[0] - of_earlier[0], counts[1] - of_earlier[1]
+    yield from narrowed(earlier, (first, middle), of_earlier, count)
+    yield from narrowed(Span(middle + DAY, span.last), (middle + DAY, last), of_later, count)
 
 
 Sums = Mapping[Account, Decimal]

@@ -82,13 +82,13 @@ class Reader:
         """Hand over what came of one of its questions; its steps are to be resumed then."""
         self._came.append(ask)
 
-    def answer(self, get: Callable[[], Answer[T]], size: int = 0) -> Steps[Answer[T]]:
+    def answer(self, get: Callable[[], Answer[T]]) -> Steps[Answer[T]]:
         """Ask for one thing and wait for it; meanwhile other answers are taken.
 
         Raises:
             Exception: what went wrong.
         """
-        ask = Ask(get, size)
+        ask = Ask(get)
         self.put(ask)
         while not ask.done:
             yield from self.turn()

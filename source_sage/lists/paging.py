@@ -6,7 +6,6 @@ asked gets one answer all the same, so that pages keep their places.
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -52,7 +51,13 @@ class Taken:
     records: list[Records]
 
 
-Page = tuple[Envelope, Taken]
+class Page(NamedTuple):
+    """One page: what Sage says of it, and what is kept of its records."""
+
+    envelope: Envelope
+    kept: Taken
+
+
 Then = Callable[[Answer[Page]], None]
 
 
@@ -130,7 +135,7 @@ class Paging:
             logger.info("%s: no good answer for %d rows; asking for %d at a time.", name, part.rows, part.rows // 2)
             return
         answer = self._reader.result(ask)
-        if one.parts.worked(part, answer.taken[0], answer):
+        if one.parts.worked(part, answer.taken.envelope, answer):
             self._wanted.remove(one)
             page = _joined(*one.parts.joined())
             self._bytes = page.size
@@ -141,7 +146,7 @@ class Paging:
         task = self._task
 
         def take(body: dict[str, Any]) -> Page:
-            return Envelope.of(body, self.excess), self._taken(body["$items"], gone_since)
+            return Page(Envelope.of(body, self.excess), self._taken(body["$items"], gone_since))
 
         return task.transport.get(
             task.facts.path,
@@ -175,16 +180,16 @@ def _joined(envelope: Envelope, parts: Sequence[Answer[Page]]) -> Answer[Page]:
     """The answer of a whole page from those of its parts."""
     if len(parts) == 1:
         (one,) = parts
-        return Answer((envelope, one.taken[1]), one.moment, one.took, one.size)
+        return Answer(Page(envelope, one.taken.kept), one.moment, one.took, one.size)
     # A row that moved from one part to the next while they were asked for leaves once.
     to_emit: dict[Any, None] = {}
     records: list[Records] = []
     for one in parts:
-        again = {key for key in one.taken[1].to_emit if key in to_emit}
-        records += [some.without(again) for some in one.taken[1].records] if again else one.taken[1].records
-        to_emit.update(dict.fromkeys(one.taken[1].to_emit))
-    taken = Taken([item for one in parts for item in one.taken[1].items], list(to_emit), records)
+        again = {key for key in one.taken.kept.to_emit if key in to_emit}
+        records += [some.without(again) for some in one.taken.kept.records] if again else one.taken.kept.records
+        to_emit.update(dict.fromkeys(one.taken.kept.to_emit))
+    kept = Taken([item for one in parts for item in one.taken.kept.items], list(to_emit), records)
     # As if it had been under way all the time: what was changed between two parts was changed while it was read.
     moment = max(one.moment for one in parts)
-    began = min(one.moment - dt.timedelta(seconds=one.took) for one in parts)
-    return Answer((envelope, taken), moment, (moment - began).total_seconds(), sum(one.size for one in parts))
+    began = min(one.began for one in parts)
+    return Answer(Page(envelope, kept), moment, (moment - began).total_seconds(), sum(one.size for one in parts))

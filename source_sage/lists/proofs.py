@@ -18,8 +18,9 @@ from source_sage.lists.inferred import InferringReader
 from source_sage.lists.paging import Item
 from source_sage.lists.rows import second_of
 from source_sage.lists.rows_to_emit import day_of
-from source_sage.lists.slices import Change, Slice, Touched
+from source_sage.lists.slices import Slice
 from source_sage.lists.task import Task
+from source_sage.lists.touched import Change, Touched
 from source_sage.lists.walks import deletions
 
 # Longer than a change may take to show up while a list is read.
@@ -43,9 +44,9 @@ class ProvenReader(InferringReader):
     def _prove_ended(self) -> Steps[None]:
         """Prove the slices that have ended, if it costs little, once after each; what is proven is a checkpoint."""
         if any(not one.tried for one in self._ended()):
-            yield from self._settle(at_most=TOUCHED_AT_MOST)
+            yield from self._prove_all(at_most=TOUCHED_AT_MOST)
 
-    def _settle(self, at_most: int | None = None) -> Steps[None]:
+    def _prove_all(self, at_most: int | None = None) -> Steps[None]:
         """Prove the slices that have ended.
 
         Args:
@@ -107,7 +108,7 @@ class ProvenReader(InferringReader):
         touched = Touched()
         slice_.on_page = lambda taken: touched.note(changes_of(taken.items))
         page = yield from self._page(slice_.params, 1)
-        if at_most is not None and (page.taken[0].total or 0) > at_most:
+        if at_most is not None and (page.taken.envelope.total or 0) > at_most:
             self._note(None, page)
             return None
         self._begin(slice_, page)
@@ -186,7 +187,7 @@ class ProvenReader(InferringReader):
             if number in looked or not 1 <= number <= slice_.pages.count or len(looked) >= most:
                 return
             page = yield from self._page(slice_.params, number)
-            items = page.taken[1].items
+            items = page.taken.kept.items
             looked[number] = slice_.is_moved(number, [item.key for item in items])
             touched.note_keys(item.key for item in items if item.key and second_of(item.changed) >= second_of(since))
             self._note(slice_, page)

@@ -4,7 +4,7 @@ A list that was never read is read whole, in slices (`cuts`), each proven before
 Then, and in every later sync, Sage is asked what was changed since, by `updated_or_created_since` (inclusive) alone:
 dates are looked at row by row, so that a row that was edited out of them leaves the destination too. What was deleted
 is asked for last, or inferred where Sage does not tell of it (`inferred`); a key leaves once a run, and what changed
-after it left is left to the next sync.
+after it left comes with the next sync.
 
 The watermark is Sage's clock when the run began, less an overlap, never the largest `updated_at` seen: a row edited
 on a page already read must come again. It moves only when everything was read to its end and proven; after a long list
@@ -21,12 +21,13 @@ from source_sage.api.transport import Answer
 from source_sage.clock import parse_utc, utc_text
 from source_sage.config import ALL_DATES
 from source_sage.lists.asking import Steps
-from source_sage.lists.cuts import SHORT_LIST, last_days, left_of
+from source_sage.lists.cuts import SHORT_LIST, last_days, remaining
 from source_sage.lists.paging import Page
 from source_sage.lists.proofs import ProvenReader, changes_of
 from source_sage.lists.rows import second_of
-from source_sage.lists.slices import Slice, Touched
+from source_sage.lists.slices import Slice
 from source_sage.lists.state import Whole
+from source_sage.lists.touched import Touched
 from source_sage.lists.walks import OVERLAP
 
 # A long list of changes is read by dates anew rather than without checkpoints if it is this part of the whole list.
@@ -51,7 +52,7 @@ class ChangingReading(ProvenReader):
                 # What an earlier sync has read is there; what is changed since then is asked for after this.
                 done = [old.window] if watermark and old and self._facts.dates else []
                 self._whole = Whole.of(window, began, done)
-            yield from self._read_slices(self._always(), left_of(window, self._whole.ranges))
+            yield from self._read_slices(self._always(), remaining(window, self._whole.ranges))
             if old is None and len(self._open) == 1 and self._open[0].is_one_answer and not self._proven:
                 self._note_proven(self._open[0])
             else:
@@ -75,7 +76,7 @@ class ChangingReading(ProvenReader):
             # Rows beside these dates are no news.
             self._paging.gone_since = None
             yield from self._read_slices(self._always(), [window])
-            yield from self._settle()
+            yield from self._prove_all()
 
     def _catch_up(self, since: dt.datetime) -> Steps[None]:
         """Read what was changed since the last sync; if that is much, by dates, with checkpoints."""
@@ -84,14 +85,14 @@ class ChangingReading(ProvenReader):
         if self._whole is None:
             slice_ = Slice(changed, ALL_DATES, ALL_DATES, self._facts.page_size)
             page = yield from self._page(slice_.params, 1)
-            total = page.taken[0].total or 0
+            total = page.taken.envelope.total or 0
             if total <= SHORT_LIST or not self._facts.dates:
                 self._begin(slice_, page)
                 yield from self._finish(slice_)
-                yield from self._settle()
+                yield from self._prove_all()
                 return
             self._note(None, page)
-            began = utc_text(page.moment - dt.timedelta(seconds=page.took))
+            began = utc_text(page.began)
             self._whole = Whole.of(ALL_DATES, began, [], of_changes=True)
         yield from self._read_changed_by_date(changed, since)
         yield from self._follow(parse_utc(self._whole.began) - OVERLAP)
@@ -100,17 +101,17 @@ class ChangingReading(ProvenReader):
         assert self._whole is not None
         page = yield from self._page(changed, 1)
         self._note(None, page)
-        left = left_of(ALL_DATES, self._whole.ranges)
+        dates = remaining(ALL_DATES, self._whole.ranges)
         if (yield from self._filters_combine(changed, page)):
-            yield from self._read_slices(changed, left)
+            yield from self._read_slices(changed, dates)
             return
         length = (yield from self._length(self._always())) or 0
-        if PART_WORTH_ALL * (page.taken[0].total or 0) < length:
+        if PART_WORTH_ALL * (page.taken.envelope.total or 0) < length:
             yield from self._read_slices(changed, [ALL_DATES], cut=False)
             return
         # Rows that were never inside the dates are not told as deleted.
         self._paging.gone_since = utc_text(since)
-        yield from self._read_slices(self._always(), left)
+        yield from self._read_slices(self._always(), dates)
 
     def _filters_combine(self, changed: Mapping[str, str], page: Answer[Page]) -> Steps[bool]:
         """Tell whether this list takes dates and changes together, as an answer shows that can only come of both."""
@@ -120,13 +121,13 @@ class ChangingReading(ProvenReader):
         both = yield from self._page({**changed, "to_date": to_date.isoformat()}, 1)
         self._note(None, both)
         since = changed["updated_or_created_since"]
-        before, now = page.taken[0].total, both.taken[0].total
+        before, now = page.taken.envelope.total, both.taken.envelope.total
         return (
             before is not None
             and now is not None
             and 0 < now < before
             and all(day <= to_date for day in self._days(both))
-            and all(second_of(item.changed) >= second_of(since) for item in both.taken[1].items)
+            and all(second_of(item.changed) >= second_of(since) for item in both.taken.kept.items)
         )
 
     def _follow(self, since: dt.datetime) -> Steps[None]:
@@ -143,9 +144,9 @@ class ChangingReading(ProvenReader):
         if slice_.is_one_answer:
             # Of a longer list nothing is kept, however much was changed.
             touched = Touched()
-            touched.note(changes_of(page.taken[1].items))
+            touched.note(changes_of(page.taken.kept.items))
             yield from self._accept_untouched(touched, slice_, ended)
         else:
             self._reached = since
             self._note_proven(slice_)
-        yield from self._settle()
+        yield from self._prove_all()

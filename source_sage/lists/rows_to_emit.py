@@ -12,7 +12,7 @@ from source_sage.config import ALL_DATES, Window
 from source_sage.lists.rows import REMEMBERED_TEXTS, Row, RowShaper, currency_of, moment_or_none, second_of
 from source_sage.streams import StreamFacts
 
-END_OF_TIME: Final = "9999"
+AFTER_EVERY_MOMENT: Final = "9999"
 
 
 class RowsToEmit:
@@ -78,7 +78,7 @@ class RowsToEmit:
 
 
 def _changed(item: Any) -> str:
-    return second_of(item.get("updated_at")) or END_OF_TIME
+    return second_of(item.get("updated_at")) or AFTER_EVERY_MOMENT
 
 
 def tombstone(business_id: str, row_id: Any, moment: Any) -> Row:

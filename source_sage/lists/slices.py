@@ -32,116 +32,13 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 from array import array
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 from source_sage.api.pages import UNKNOWN, Envelope, Pages
 from source_sage.config import ALL_DATES, Window
 from source_sage.lists.keys import Keys, hash_of
-
-GONE: Final = "gone"
-_UNTIMED: Final = itertools.count(1)
-
-
-@dataclass(frozen=True)
-class Change:
-    """A row of a list of changes.
-
-    Attributes:
-        key: what tells it from others.
-        mark: its time of change, as it was written.
-        day: its accounting date; None if it has none.
-    """
-
-    key: str
-    mark: str
-    day: dt.date | None
-
-    @property
-    def state(self) -> int:
-        """The same for two answers that tell the same of it: two changes of one second have one mark."""
-        return hash((hash_of(self.key), self.mark, self.day))
-
-
-class Touched:
-    """What was touched since a moment, as far as it was told.
-
-    Attributes:
-        just_deleted: rows that were never told as deleted before.
-    """
-
-    def __init__(self) -> None:
-        self.keys = Keys()
-        self._marks = Keys()
-        self._days: dict[dt.date | None, array[int]] = {}
-        self._unsure: set[int] = set()
-        self._only_deleted: set[int] = set()
-        self.just_deleted: set[int] = set()
-
-    def note(self, changes: Iterable[Change]) -> None:
-        """Note a page of the list of changes."""
-        for one in changes:
-            key = hash_of(one.key)
-            if not self.keys.held([key]):
-                self.keys.add([key])
-                self._marks.add([one.state])
-                self._days.setdefault(one.day, array("q")).append(key)
-
-    def note_keys(self, keys: Iterable[str]) -> None:
-        """Note rows that are no others than those that were missed."""
-        hashes = {hash_of(key) for key in keys}
-        self.keys.add(hashes - self.keys.held(hashes))
-
-    def note_deleted(self, deleted: Iterable[tuple[str, Any]], told: frozenset[int]) -> frozenset[int]:
-        """Note rows that were deleted.
-
-        Args:
-            deleted: the key of each and when that was, as it was told.
-            told: the same of what was told before anything was noted here; what is inside all the same was restored.
-
-        Returns:
-            All that is told now, in that form.
-        """
-        # Without a time, two deletions of one row look alike.
-        marks = {hash((hash_of(key), when or next(_UNTIMED), GONE)): hash_of(key) for key, when in deleted}
-        hashes = set(marks.values())
-        told_now = self.keys.held({key for mark, key in marks.items() if mark not in told})
-        self._unsure |= told_now - self._only_deleted
-        rows = {hash((key, GONE)): key for key in hashes}
-        self.just_deleted = {key for row, key in rows.items() if row not in told}
-        fresh = hashes - self.keys.held(hashes)
-        self._only_deleted |= fresh
-        self.keys.add(fresh)
-        self._marks.add(marks.keys() - self._marks.held(marks))
-        return told.union(marks, rows)
-
-    @property
-    def unsure(self) -> int:
-        """How many of the rows inside may have been deleted after they were told."""
-        return len(self._unsure)
-
-    def note_there(self, changes: Iterable[Change]) -> None:
-        """Note what is told later: a row that is there with the mark that it had was not deleted in between."""
-        self._unsure -= {hash_of(one.key) for one in changes if self._marks.held([one.state])}
-
-    def unknown(self, changes: Iterable[Change]) -> list[Change]:
-        """Those of some changes that were not noted with this mark."""
-        return [one for one in changes if not self._marks.held([one.state])]
-
-    def adds_to(self, other: Touched) -> bool:
-        """Tell whether something was touched that another one did not tell of."""
-        return self._marks.common(other._marks) < len(self._marks)
-
-    def of(self, days: Window) -> Iterator[int]:
-        """The touched rows inside some dates."""
-        for day, keys in self._days.items():
-            if _is_inside(day, days):
-                yield from keys
-
-
-def _is_inside(day: dt.date | None, days: Window) -> bool:
-    return days == ALL_DATES or (day is not None and days.holds(day))
+from source_sage.lists.touched import Change, Touched, is_inside
 
 
 class Slice:
@@ -183,7 +80,7 @@ class Slice:
         self._nameless = 0
         self.first_total: int | None = None
         self._last_total: int | None = None
-        self._settled: int | None = None
+        self._seen_in_all: int | None = None
         self._size = size
         self.begin_again()
 
@@ -205,13 +102,13 @@ class Slice:
         self.walks += 1
         if not afresh:
             return Keys()
-        forgotten = self.settle()
-        self._nameless, self.began, self._settled = 0, None, None
+        forgotten = self.forget_keys()
+        self._nameless, self.began, self._seen_in_all = 0, None, None
         return forgotten
 
-    def settle(self) -> Keys:
-        """Keep of what was seen how many rows it was; gives the keys of those that have left."""
-        self._settled = self.seen
+    def forget_keys(self) -> Keys:
+        """Forget the keys of a slice that is proven, but not how many they are; gives those that have left."""
+        self._seen_in_all = self.seen
         emitted, self.emitted, self._others, self._both = self.emitted, Keys(), Keys(), Keys()
         return emitted
 
@@ -251,8 +148,8 @@ class Slice:
     @property
     def seen(self) -> int:
         """How many rows were seen."""
-        if self._settled is not None:
-            return self._settled
+        if self._seen_in_all is not None:
+            return self._seen_in_all
         return len(self.emitted) + len(self._others) - len(self._both) + self._nameless
 
     @property
@@ -335,7 +232,7 @@ class Slice:
     def unclear(self, touched: Touched, later: Sequence[Change]) -> int:
         """How many of the rows that seem to be missed may only have been changed between the questions."""
         fresh = touched.unknown(later)
-        entered = {hash_of(one.key) for one in fresh if _is_inside(one.day, self.reach)}
+        entered = {hash_of(one.key) for one in fresh if is_inside(one.day, self.reach)}
         seen = self._held({hash_of(one.key) for one in fresh} | touched.just_deleted)
         return len(entered | seen) + touched.unsure
 

@@ -12,7 +12,7 @@ from typing import Final
 from source_sage.clock import parse_utc
 from source_sage.config import ALL_DATES, Window
 from source_sage.lists.asking import Steps
-from source_sage.lists.cuts import left_of
+from source_sage.lists.cuts import remaining
 from source_sage.lists.inferred import InferringReader
 from source_sage.lists.slices import Slice
 from source_sage.lists.state import Whole
@@ -29,11 +29,10 @@ class StillReading(ListReader):
         """Read to the end; what did not stand still is read once more."""
         yield from self._read_slices(self._always(), [ALL_DATES])
         for one in list(self._open):
-            if not (one.is_one_answer or one.stood_still):
-                yield from self._read_again(one, afresh=True)
-                if not one.stood_still:
-                    raise self._unproven()
-            self._note_proven(one)
+            if one.is_one_answer or one.stood_still:
+                self._note_proven(one)
+            else:
+                yield from self._read_until_still(one)
 
 
 class MovementsReading(InferringReader):
@@ -41,7 +40,7 @@ class MovementsReading(InferringReader):
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)
-        self._settled: list[Slice] = []
+        self._proven_slices: list[Slice] = []
 
     def run(self) -> Steps[None]:
         """Read to the end."""
@@ -54,14 +53,14 @@ class MovementsReading(InferringReader):
         if self._whole is None or not self._whole.is_for(window):
             self._whole = Whole.of(window, "", [])
         if window.start is None or window.end is None or window.start <= window.end:
-            yield from self._read_slices(self._always(), left_of(window, self._whole.ranges))
-            yield from self._settle()
+            yield from self._read_slices(self._always(), remaining(window, self._whole.ranges))
+            yield from self._prove_all()
         yield from self._infer_deletions()
         self._reach_the_end()
 
-    def _settle(self) -> Steps[None]:
+    def _prove_all(self) -> Steps[None]:
         """Ask once more how long each slice is, and look for what has entered meanwhile."""
-        slices = [*self._settled, *self._open]
+        slices = [*self._proven_slices, *self._open]
         if slices == self._open and len(slices) == 1 and slices[0].is_one_answer:
             self._note_proven(slices[0])
             return
@@ -72,17 +71,11 @@ class MovementsReading(InferringReader):
             if entered > 0:
                 entered -= yield from self._look_for_new(one, entered)
             if entered > 0 or (is_open and (entered or not one.pages.trusted) and not one.stood_still):
+                if not is_open:
+                    self._open.append(one)
                 yield from self._read_until_still(one)
             elif is_open:
                 self._note_proven(one)
-
-    def _read_until_still(self, slice_: Slice) -> Steps[None]:
-        if slice_ not in self._open:
-            self._open.append(slice_)
-        yield from self._read_again(slice_, afresh=True)
-        if not slice_.stood_still:
-            raise self._unproven()
-        self._note_proven(slice_)
 
     def _look_for_new(self, slice_: Slice, wanted: int) -> Steps[int]:
         """Look for rows that have entered: at the end, else where the list begins to have moved; gives how many."""
@@ -92,7 +85,7 @@ class MovementsReading(InferringReader):
         def look(number: int) -> Steps[None]:
             nonlocal found
             page = yield from self._page(slice_.params, number)
-            looked[number] = slice_.is_moved(number, [item.key for item in page.taken[1].items])
+            looked[number] = slice_.is_moved(number, [item.key for item in page.taken.kept.items])
             found += self._note(slice_ if slice_ in self._open else None, page)
 
         # What has entered moves the pages from its own one to the last that was answered before.
@@ -113,7 +106,7 @@ class MovementsReading(InferringReader):
         yield from ()
 
     def _note_proven(self, slice_: Slice) -> None:
-        self._settled.append(slice_)
+        self._proven_slices.append(slice_)
         super()._note_proven(slice_)
 
     def _learn_of_dates(self, params: Mapping[str, str], days: Iterable[dt.date]) -> None:

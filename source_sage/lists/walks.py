@@ -30,7 +30,7 @@ logger = logging.getLogger("airbyte.source-sage")
 
 # Longer than a change may take to show up, and than Sage's clocks and this machine's may be apart.
 OVERLAP: Final = dt.timedelta(minutes=10)
-END_OF_TIME: Final = dt.datetime(2999, 1, 1, tzinfo=dt.UTC)
+NOTHING_CHANGED_SINCE: Final = dt.datetime(2999, 1, 1, tzinfo=dt.UTC)
 SECOND: Final = dt.timedelta(seconds=1)
 DAY: Final = dt.timedelta(days=1)
 # A slice is no longer than this part of what the run has proven, so that a kill costs no more than that.
@@ -78,7 +78,7 @@ class ListReader(Reader):
         for window in ranges:
             slice_ = self._slice(base, window)
             page = yield from self._page(slice_.params, 1)
-            total = page.taken[0].total or 0
+            total = page.taken.envelope.total or 0
             self._expected = (self._expected or 0) + total
             is_long = cut and self._facts.dates and total > SHORT_LIST
             if is_long and (yield from self._may_be_cut(base, slice_, page)):
@@ -97,7 +97,7 @@ class ListReader(Reader):
         """Tell whether all rows of a list have dates: without, they may be hidden by each question for dates."""
         if slice_.days != ALL_DATES:
             return True
-        total = page.taken[0].total
+        total = page.taken.envelope.total
         for _ in range(2):
             dated = yield from self._length({**base, "to_date": dt.date.max.isoformat()})
             if dated == total:
@@ -115,7 +115,7 @@ class ListReader(Reader):
             known = len(self._inclusive)
             slice_ = self._slice(base, cutter.propose(limit))
             page = yield from self._page(slice_.params, 1)
-            total = page.taken[0].total or 0
+            total = page.taken.envelope.total or 0
             # A question that has just shown that its first and last day are counted in is put anew without their
             # neighbours, which may hold most of the rows.
             if (total <= limit or len(self._inclusive) == known) and cutter.fits(total, self._days(page), limit):
@@ -161,7 +161,7 @@ class ListReader(Reader):
         if excess and not self._knows_excess:
             self._knows_excess = True
             if not slice_.seen:
-                asked = self._facts.changes and (yield from self._length(self._changed(END_OF_TIME)))
+                asked = self._facts.changes and (yield from self._length(self._changed(NOTHING_CHANGED_SINCE)))
                 excess = asked or 0
             self._paging.excess = excess
         slice_.correct_totals(self._paging.excess)
@@ -171,7 +171,7 @@ class ListReader(Reader):
         for number in [number for number in slice_.pages.short if number not in slice_.asked_again]:
             slice_.asked_again.add(number)
             page = yield from self._page(slice_.params, number)
-            slice_.take_again(number, page.taken[0])
+            slice_.take_again(number, page.taken.envelope)
             self._note(slice_, page)
 
     def _read_again(self, slice_: Slice, *, afresh: bool) -> Steps[None]:
@@ -179,13 +179,19 @@ class ListReader(Reader):
         self._left.absorb(slice_.begin_again(afresh=afresh))
         yield from self._finish(slice_)
 
+    def _read_until_still(self, slice_: Slice) -> Steps[None]:
+        yield from self._read_again(slice_, afresh=True)
+        if not slice_.stood_still:
+            raise self._unproven()
+        self._note_proven(slice_)
+
     def _prove_ended(self) -> Steps[None]:
         """Prove the slices that have ended, if it costs little; what is proven here is a checkpoint."""
         yield from ()
 
     def _note_proven(self, slice_: Slice) -> None:
         self._open.remove(slice_)
-        self._left.absorb(slice_.settle())
+        self._left.absorb(slice_.forget_keys())
         if slice_.done is not None and self._whole is not None:
             self._proven += slice_.seen
             self._whole = self._whole.with_done(merged([*self._whole.ranges, slice_.done]))
@@ -224,13 +230,13 @@ class ListReader(Reader):
     def _length(self, params: Mapping[str, str]) -> Steps[int | None]:
         """`$total` of a list now; one cheap request. None if Sage does not say."""
         answer = yield from self.answer(partial(self._paging.first_row, params))
-        return answer.taken[0].total
+        return answer.taken.envelope.total
 
     def _take(self, slice_: Slice, number: int, page: Answer[Page]) -> None:
         """Take a page of a slice in its turn."""
         envelope, taken = page.taken
         if slice_.began is None:
-            slice_.began = page.moment - dt.timedelta(seconds=page.took)
+            slice_.began = page.began
         if slice_.on_page is not None:
             slice_.on_page(taken)
         self._note(slice_, page)
@@ -241,7 +247,7 @@ class ListReader(Reader):
 
     def _note(self, slice_: Slice | None, page: Answer[Page]) -> int:
         """Emit the rows of a page that have not left in this run; gives how many."""
-        taken = page.taken[1]
+        taken = page.taken.kept
         changed = extremes(item.changed for item in taken.items)
         self._note_moment(page, changed)
         hashes = {hash_of(item.key) for item in taken.items if item.key is not None}
@@ -275,7 +281,7 @@ class ListReader(Reader):
         """
         self._latest = page.moment
         if self._began is None:
-            self._began = page.moment - dt.timedelta(seconds=page.took)
+            self._began = page.began
             if self._whole is not None:
                 self._whole = self._whole.begun(utc_text(self._began))
                 self._leave_checkpoint()
@@ -289,7 +295,7 @@ class ListReader(Reader):
         self._inclusive.update(name for name in ("from_date", "to_date") if params.get(name) in shown)
 
     def _days(self, page: Answer[Page]) -> list[dt.date]:
-        return [day for item in page.taken[1].items if (day := day_of(item.date))]
+        return [day for item in page.taken.kept.items if (day := day_of(item.date))]
 
     def _always(self) -> dict[str, str]:
         attributes = self._facts.attributes

@@ -20,8 +20,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from source_sage.errors import config_error
 
 OWNER_ONLY: Final = 0o600
 NEW: Final = ".new"
@@ -76,11 +77,11 @@ class ConfigFile:
             content = self._real.read_bytes()
             config = json.loads(content)
         except OSError as error:
-            raise _problem(f"{self.path} cannot be read: {error.strerror}.") from None
+            raise config_error(f"{self.path} cannot be read: {error.strerror}.") from None
         except (ValueError, RecursionError) as error:
-            raise _problem(f"{self.path} is not valid JSON ({error}).") from None
+            raise config_error(f"{self.path} is not valid JSON ({error}).") from None
         if not isinstance(config, dict):
-            raise _problem(f'{self.path} holds no object: it must look like {{"client_id": "…", …}}.')
+            raise config_error(f'{self.path} holds no object: it must look like {{"client_id": "…", …}}.')
         return config, content
 
     @contextlib.contextmanager
@@ -94,7 +95,7 @@ class ConfigFile:
         try:
             descriptor = os.open(self._real.parent, os.O_RDONLY)
         except OSError as error:
-            raise _problem(f"{self.path} cannot be read: {error.strerror}.") from None
+            raise config_error(f"{self.path} cannot be read: {error.strerror}.") from None
         try:
             with contextlib.suppress(OSError):  # a file system without locks
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -103,7 +104,7 @@ class ConfigFile:
             os.close(descriptor)
 
     def _cannot_be_replaced(self, error: OSError) -> AirbyteTracedException:
-        return _problem(
+        return config_error(
             f"Renewed tokens cannot be kept in {self.path} ({error.strerror}), and Sage's old ones end when they are "
             f"renewed. Nothing was renewed. Let this user write to the folder {self._real.parent}; in a container, "
             "mount the folder that the file is in, writable, and not the file alone."
@@ -172,10 +173,6 @@ def _write(path: Path, content: bytes, ending: str) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
-
-
-def _problem(message: str) -> AirbyteTracedException:
-    return AirbyteTracedException(message=message, internal_message=message, failure_type=FailureType.config_error)
 
 
 def _newer_tokens(config: Mapping[str, Any], new: Path) -> dict[str, str]:

@@ -11,26 +11,17 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
-import requests
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_sage.bodies import parsed
 from source_sage.clock import Clock, utc_text
 from source_sage.config import SAGE_AUTHORIZE, Endpoints, SageConfig
 from source_sage.errors import config_error, transient_error
-from source_sage.session import post_form
-from source_sage.sign_in.tokens import (
-    CONNECT_TIMEOUT_SECONDS,
-    NEVER_SENT,
-    READ_TIMEOUT_SECONDS,
-    TOTAL_SECONDS,
-    USUAL_LIFE_SECONDS,
-    can_be_sent,
-)
+from source_sage.sign_in.token_call import USUAL_LIFE_SECONDS, call_for_tokens, can_be_sent
 
 CALLBACK_PATH: Final = "/callback"
 SCOPE: Final = "readonly"
@@ -184,41 +175,34 @@ def exchange(config: SageConfig, code: str, redirect: str, verifier: str, clock:
     """
     started = clock.now()
     address = config.endpoints.token
-    try:
-        response = post_form(
-            address,
-            {
-                "grant_type": "authorization_code",
-                "code": code,
-                "client_id": config.client_id,
-                "client_secret": config.client_secret,
-                "redirect_uri": redirect,
-                "code_verifier": verifier,
-            },
-            timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
-            total_seconds=TOTAL_SECONDS,
-            monotonic=clock.monotonic,
-        )
-    except requests.exceptions.RequestException as error:
-        never_sent = next((words for sign, words in NEVER_SENT.items() if sign in repr(error)), None)
+    form = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "client_id": config.client_id,
+        "client_secret": config.client_secret,
+        "redirect_uri": redirect,
+        "code_verifier": verifier,
+    }
+    came = call_for_tokens(address, form, clock.monotonic)
+    if came.status is None:
         raise transient_error(
-            f"Sage's sign-in service at {address} did not answer: {never_sent or 'the connection broke off'}. Check "
+            f"Sage's sign-in service at {address} did not answer: "
+            f"{came.problem if came.unused else 'the connection broke off'}. Check "
             f"the internet connection and the API Endpoint; a code of Sage's works only once. {AGAIN}"
-        ) from None
-    body = _json_object(response)
-    if response.status_code != 200:
-        raise _refused_exchange(response.status_code, body, address)
-    tokens = {name: body.get(name) for name in ("access_token", "refresh_token")}
+        )
+    if came.status != 200:
+        raise _refused_exchange(came.status, came.body, address)
+    tokens = {name: came.body.get(name) for name in ("access_token", "refresh_token")}
     if not all(map(can_be_sent, tokens.values())):
         raise config_error(f"{address} did not answer like Sage's sign-in service. Check the API Endpoint.")
     try:
-        expiry = started + dt.timedelta(seconds=float(body["expires_in"]))
+        expiry = started + dt.timedelta(seconds=float(came.body["expires_in"]))
     except (KeyError, TypeError, ValueError, OverflowError):
         expiry = started + dt.timedelta(seconds=USUAL_LIFE_SECONDS)
     return {**{name: str(token) for name, token in tokens.items()}, "token_expiry_date": utc_text(expiry)}
 
 
-def _refused_exchange(status: int, body: dict[str, Any], address: str) -> AirbyteTracedException:
+def _refused_exchange(status: int, body: Mapping[str, Any], address: str) -> AirbyteTracedException:
     match body.get("error"):
         case "invalid_client" | "unauthorized_client":
             return config_error(
@@ -237,11 +221,3 @@ def _refused_exchange(status: int, body: dict[str, Any], address: str) -> Airbyt
     return config_error(
         f"{address} refused the sign-in (HTTP {status}). Check Client ID, Client Secret and API Endpoint. {AGAIN}"
     )
-
-
-def _json_object(response: requests.Response) -> dict[str, Any]:
-    try:
-        body, _ = parsed(response.content)
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}

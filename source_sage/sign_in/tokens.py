@@ -24,25 +24,20 @@ from typing import Any, Final
 
 import jwt
 import orjson
-import requests
 from airbyte_cdk.config_observation import emit_configuration_as_airbyte_control_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_sage import stdout
-from source_sage.bodies import parsed
 from source_sage.clock import Clock, parse_utc, utc_text
 from source_sage.errors import SIGN_IN_AGAIN, OfTheRun, config_error, system_error, transient_error
 from source_sage.secrecy import keep_secret
-from source_sage.session import TooLarge, post_form
 from source_sage.sign_in.config_file import TOKEN_KEYS, ConfigFile, Kept
+from source_sage.sign_in.token_call import USUAL_LIFE_SECONDS, TokenAnswer, call_for_tokens, can_be_sent
 
 logger = logging.getLogger("airbyte.source-sage")
 
 LEEWAY_SECONDS: Final = 30.0
 LEEWAY_SHARE: Final = 0.2
-CONNECT_TIMEOUT_SECONDS: Final = 10.0
-READ_TIMEOUT_SECONDS: Final = 30.0
-TOTAL_SECONDS: Final = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
 PAUSE_AFTER_LOST_ANSWER_SECONDS: Final = 5.0
 WAITS_WHILE_DOWN_SECONDS: Final = (1.0, 2.0, 4.0, 8.0)
 WAITS_IN_CHECK: Final = 1
@@ -50,16 +45,7 @@ TOO_YOUNG_TO_BE_OLD_SECONDS: Final = 60.0
 GRANT_LIFE: Final = dt.timedelta(days=31)
 GRANT_WARNING_AGE: Final = dt.timedelta(days=20)
 SIBLING_WINDOW: Final = dt.timedelta(hours=1)
-USUAL_LIFE_SECONDS: Final = 300.0
 
-# Failures of a connection that was never opened, by what urllib3 calls them: the refresh token cannot be used up.
-NEVER_SENT: Final = {
-    "NameResolutionError": "its host name is not known",
-    "ProxyError": "the proxy does not let it through",
-    "CERTIFICATE_VERIFY_FAILED": "its certificate is not trusted on this machine",
-    "ConnectTimeoutError": "no connection in time",
-    "NewConnectionError": "no connection",
-}
 # The refusals that OAuth knows. Other texts of a server are not repeated: they could quote what was sent.
 OAUTH_ERRORS: Final = frozenset(
     ("invalid_client", "invalid_grant", "invalid_request", "unauthorized_client", "unsupported_grant_type")
@@ -82,6 +68,9 @@ class SageTokens:
         clock: injected for tests.
         config_file: where a person keeps the tokens; None where the platform does. If another process has put newer
             ones there, they are used.
+
+    Attributes:
+        renewals: how often this process has renewed the tokens.
     """
 
     def __init__(
@@ -102,7 +91,7 @@ class SageTokens:
         self._lock = threading.RLock()
         self._failure: AirbyteTracedException | None = None
         self._forced_at: float | None = None
-        self._renewals = 0
+        self.renewals = 0
         self._posted_at = 0.0
         self._good_until: float | None = None
         keep_secret(self._client["client_secret"])
@@ -117,11 +106,6 @@ class SageTokens:
     @property
     def _refresh_token(self) -> str:
         return self._tokens["refresh_token"]
-
-    @property
-    def renewals(self) -> int:
-        """How often this process has renewed the tokens."""
-        return self._renewals
 
     def token_has_expired(self) -> bool:
         """Tell whether the access token must be renewed before it is used.
@@ -206,32 +190,32 @@ class SageTokens:
             with self._held() as kept:
                 if kept is not None and self._found_newer(kept):
                     return
-                response, problem, unused = self._post()
-                if response is not None and not problem:
-                    self._take(_json_object(response), kept)
+                came = self._post()
+                if not came.problem:
+                    self._take(came.body, kept)
                     return
-            if response is not None and 300 <= response.status_code < 500 and response.status_code not in (408, 429):
-                raise self._refusal(response, unclear)
-            if unused:
+            if came.status is not None and 300 <= came.status < 500 and came.status not in (408, 429):
+                raise self._refusal(came, unclear)
+            if came.unused:
                 wait = next(waits, None)
                 if wait is None:
                     raise transient_error(
-                        f"Sage's sign-in service at {self._address} cannot be used now: {problem}. "
+                        f"Sage's sign-in service at {self._address} cannot be used now: {came.problem}. "
                         "The sign-in is not lost; the next run tries again."
                     )
-                logger.info("Sage's sign-in service cannot be used now: %s; asking again in %g s.", problem, wait)
+                logger.info("Sage's sign-in service cannot be used now: %s; asking again in %g s.", came.problem, wait)
                 self._clock.sleep(wait)
                 continue
             if unclear:
                 raise transient_error(
-                    f"Sage's sign-in service gave no clear answer to a token renewal, twice ({problem}). The next run "
-                    f"tries again; if it says that the sign-in is used up: {SIGN_IN_AGAIN}"
+                    f"Sage's sign-in service gave no clear answer to a token renewal, twice ({came.problem}). The next "
+                    f"run tries again; if it says that the sign-in is used up: {SIGN_IN_AGAIN}"
                 )
             unclear = True
             logger.warning(
                 "The answer to a token renewal was lost: %s. Sage may already have replaced the refresh token; "
                 "trying the old one once more in %g s.",
-                problem,
+                came.problem,
                 PAUSE_AFTER_LOST_ANSWER_SECONDS,
             )
             self._clock.sleep(PAUSE_AFTER_LOST_ANSWER_SECONDS)
@@ -293,7 +277,7 @@ class SageTokens:
         self._tokens = renewed
         self._good_until = self._posted_at + life - min(LEEWAY_SECONDS, life * LEEWAY_SHARE)
         self._alive_until = alive_until
-        self._renewals += 1
+        self.renewals += 1
         self._forced_at = None
         if problem is not None:
             raise config_error(
@@ -301,40 +285,15 @@ class SageTokens:
                 f"in the CONTROL message on stdout alone. Copy them from there, or: {SIGN_IN_AGAIN}"
             )
 
-    def _post(self) -> tuple[requests.Response | None, str, bool]:
-        """One token call. It follows no redirect, which could carry the secrets to another place.
-
-        Returns:
-            The answer, or None; what is wrong, empty if it holds tokens; whether Sage surely did not use the
-            refresh token up.
-        """
+    def _post(self) -> TokenAnswer:
         self._posted_at = self._clock.monotonic()
-        try:
-            response = post_form(
-                self._address,
-                {"grant_type": "refresh_token", **self._client, "refresh_token": self._refresh_token},
-                headers={"Accept": "application/json"},
-                timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
-                total_seconds=TOTAL_SECONDS,
-                monotonic=self._clock.monotonic,
-            )
-        except requests.exceptions.ReadTimeout:
-            return None, "no answer in time", False
-        except TooLarge:
-            return None, "an answer that goes on and on", False
-        except requests.exceptions.RequestException as error:
-            text = repr(error)
-            never_sent = next((words for sign, words in NEVER_SENT.items() if sign in text), None)
-            return None, never_sent or "the connection broke off", never_sent is not None
-        if not 200 <= response.status_code < 300:
-            return response, f"HTTP {response.status_code}", response.status_code in (429, 503)
-        good = can_be_sent(_json_object(response).get("access_token"))
-        return response, "" if good else "an answer without tokens", False
+        form = {"grant_type": "refresh_token", **self._client, "refresh_token": self._refresh_token}
+        return call_for_tokens(self._address, form, self._clock.monotonic)
 
-    def _refusal(self, response: requests.Response, unclear: bool) -> AirbyteTracedException:
-        error = _json_object(response).get("error")
-        code = error if isinstance(error, str) and error in OAUTH_ERRORS else f"HTTP {response.status_code}"
-        internal = f"the token endpoint answered {response.status_code} {code}"
+    def _refusal(self, came: TokenAnswer, unclear: bool) -> AirbyteTracedException:
+        error = came.body.get("error")
+        code = error if isinstance(error, str) and error in OAUTH_ERRORS else came.problem
+        internal = f"the token endpoint answered {came.status} {code}"
         if code in ("invalid_client", "unauthorized_client"):
             return config_error(
                 f"Sage does not know this app ({code}). Copy Client ID and Client Secret again from your app in "
@@ -391,19 +350,6 @@ def _tokens_of(config: Mapping[str, Any]) -> dict[str, str]:
     if not can_be_sent(tokens["access_token"]):
         tokens["access_token"] = ""
     return tokens
-
-
-def _json_object(response: requests.Response) -> Mapping[str, Any]:
-    try:
-        body, _ = parsed(response.content)
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
-
-
-def can_be_sent(token: Any) -> bool:
-    """Tell whether it is a text that an HTTP header can carry."""
-    return isinstance(token, str) and re.fullmatch(r"[!-~]+", token) is not None
 
 
 def _seconds(value: Any) -> float:

@@ -37,9 +37,9 @@ class Progress:
         rows = sum(tally.rows + tally.tombstones for _, tally in tallies)
         rate = (rows - self._told_rows) / since
         self._told_at, self._told_rows = now, rows
-        in_work = [(key, tally) for key, tally in tallies if tally.begun and not tally.ended]
-        waiting = sum(not (tally.begun or tally.ended) for _, tally in tallies)
-        in_work.sort(key=lambda one: -_rows_left(one[1]))
+        in_work = [(key, tally) for key, tally in tallies if tally.in_work]
+        waiting = sum(tally.waits for _, tally in tallies)
+        in_work.sort(key=lambda one: -one[1].ahead)
         named = [
             f"{stream} of {self._report.title(business)}{_page(tally)}"
             for (business, stream), tally in in_work[:NAMED_AT_MOST]
@@ -53,10 +53,6 @@ class Progress:
         )
 
 
-def _rows_left(tally: Tally) -> int:
-    return max(0, (tally.expected or 0) - tally.walked)
-
-
 def _page(tally: Tally) -> str:
     """How many pages of how many; empty where nobody has said how long the list is."""
     if not tally.expected:
@@ -66,11 +62,11 @@ def _page(tally: Tally) -> str:
 
 
 def _time_left(in_work: list[tuple[tuple[str, str], Tally]], rate: float, waiting: int) -> str:
-    left = sum(_rows_left(tally) for _, tally in in_work)
+    ahead = sum(tally.ahead for _, tally in in_work)
     if rate <= 0:
         time = "No rows came in that time, so the time left cannot be told"
     else:
-        time = f"{'At least' if waiting else 'About'} {_human(left / rate)} left"
+        time = f"{'At least' if waiting else 'About'} {_human(ahead / rate)} left"
     if not waiting:
         return f"{time}."
     return f"{time}; {waiting:,} {'list is' if waiting == 1 else 'lists are'} not begun."
