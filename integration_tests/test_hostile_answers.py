@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from integration_tests.pipeline import Pipeline
 from integration_tests.sandbox import Sandbox, faults
+from source_sage.api import answers
 from source_sage.api import transport as module
 from source_sage.api.transport import Answer, NoGoodAnswer, NotSagesWord, Transport
 from source_sage.clock import Clock
@@ -138,7 +139,7 @@ BOMB = gzip.compress(b" " * (4 << 20)) * 64
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Sizes that are reached soon; and no more memory than a few times those."""
-    monkeypatch.setattr(module, "LARGEST_PAGE_BYTES", 4 << 20)
+    monkeypatch.setattr(answers, "LARGEST_PAGE_BYTES", 4 << 20)
     tracemalloc.start()
     yield
     most = tracemalloc.get_traced_memory()[1]

@@ -34,6 +34,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 Monotonic = Callable[[], float]
 
+# requests takes ten kilobytes at a time by itself, and at each a thread waits for those that compute.
 PIECE_BYTES: Final = 1 << 20
 # What a sign-in service or a refusal has to say fits in a few thousand.
 SHORT_BODY_BYTES: Final = 1 << 20

@@ -8,7 +8,8 @@ from copy import deepcopy
 
 import pytest
 
-from source_sage.api.limits import Bound, Limits
+from source_sage.api.bounds import Bound
+from source_sage.api.limits import Limits
 from unit_tests.simulated import (
     AtOnce,
     Bucket,

@@ -15,7 +15,7 @@ from airbyte_cdk.sources.streams.http.error_handlers.response_models import Erro
 from airbyte_cdk.utils.yaml_loader import safe_load_yaml
 from pydantic import ValidationError
 
-from source_sage.api.transport import seen
+from source_sage.api.answers import seen
 from source_sage.bodies import data_code
 from source_sage.config import SageConfig
 from source_sage.source import error_handler

@@ -3,7 +3,7 @@
 Limits are per app, shared with all its other customers, so a 429 may say nothing of our own requests; and some
 report a limit of a minute, of which nobody knows the window. So nothing is believed at the first refusal. Whoever was
 refused waits by himself, and refusals are only counted, until there are more than chance would make of those that come
-anyway (`_Suspicion`). Then, in this order:
+anyway (`bounds.Suspicion`). Then, in this order:
 
 * **A scout.** One request at a time goes, and all others wait for its answer. If it is refused as well, everybody waits
   as long as is asked; if it is let through, the wall, if there was one, is behind us.
@@ -29,18 +29,15 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final
 
-# How many refusals are reckoned with anyway, of one request, and how soon that is forgotten.
-LEAST_NOISE: Final = 0.005
-MOST_NOISE: Final = 1 / 3
-FORGETTING: Final = 1 / 400
+from source_sage.api.bounds import MOST_NOISE, Bound, Probation, Suspicion
+
 # By how much a limit must explain refusals better than chance does, as a logarithm: for an alarm, to give a trial up.
 ALARM: Final = 4.5
 GIVE_UP: Final = 2.0
 AMID_NOISE: Final = 7.0
-# The same for a proof that refusals followed the rate (then they are an eighth of what they were), or did not.
+# The same for a proof that refusals followed the rate, or did not.
 FOLLOWS: Final = -6.0
 FOLLOWS_NOT: Final = 5.0
-RARE: Final = 1 / 8
 # A share of refusals is surely as large as it was seen, less so many roots of their number; and so large to be tested.
 ROOTS: Final = 0.7
 LEAST_TESTED: Final = 0.025
@@ -59,10 +56,6 @@ SHORTEST_SECONDS: Final = 0.001
 REFUSALS_FOR_A_CAP: Final = 24
 CHANCE_OF_A_CAP: Final = 1e-6
 
-LETS_BEFORE_A_TRIAL: Final = 100
-MOST_LETS_BEFORE_A_TRIAL: Final = 400
-FIRST_STEP: Final = 0.05
-NARROW: Final = 1.03
 ANSWERS_BEFORE_A_DOUBT: Final = 400
 MOST_ANSWERS_BEFORE_A_DOUBT: Final = 3_200
 
@@ -73,83 +66,6 @@ FIRST_PAUSE_SECONDS: Final = 2.0
 LONGEST_PAUSE_SECONDS: Final = 60.0
 RUMOURED_LIMIT: Final = 100
 RUMOURED_WINDOW_SECONDS: Final = 60.0
-
-
-@dataclass
-class Bound:
-    """Something that is kept to, once a refusal has taught it: a rate in requests a second, or how many at once.
-
-    Attributes:
-        good: what is kept to; infinite before anything is known.
-        failed: the least that is known to fail.
-        tried: what is tried now in place of `good`.
-        by_one: it is a whole number.
-    """
-
-    by_one: bool = False
-    good: float = math.inf
-    failed: float = math.inf
-    tried: float | None = None
-    _step: float = FIRST_STEP
-    _wait: int = LETS_BEFORE_A_TRIAL
-    _lets: int = 0
-    _since: float = 0.0
-
-    @property
-    def value(self) -> float:
-        """What is kept to now."""
-        return self.good if self.tried is None else self.tried
-
-    def set(self, good: float, failed: float = math.inf) -> None:
-        """Keep to this; what was tried is forgotten."""
-        self.good, self.failed, self.tried = good, failed, None
-        self._step, self._lets = FIRST_STEP, 0
-
-    def note_let(self, now: float, at_least: float) -> bool:
-        """Note a request that was let through and had waited for this bound: now and then it is time for more.
-
-        Args:
-            now: when.
-            at_least: how many seconds something must have been tried to be good.
-
-        Returns:
-            Whether more is tried from now on.
-        """
-        self._since = now if self._lets == 0 else self._since
-        self._lets += 1
-        if self._lets < self._wait or now - self._since < at_least:
-            return False
-        self._lets = 0
-        if self.tried is not None:
-            if self.tried >= self.failed:
-                self.failed = math.inf
-                self._wait = max(self._wait // 2, LETS_BEFORE_A_TRIAL)
-            self.good, self.tried = self.tried, None
-        self.tried = self._more()
-        return True
-
-    def accept(self) -> None:
-        """What was tried does no harm: nobody waits for it any more."""
-        self.good, self.tried, self._lets = self.value, None, 0
-
-    def hurry(self) -> None:
-        """Try twice as much soon: it is doubtful whether this bound was ever right."""
-        self.tried, self._lets, self._wait, self._step = None, 0, LETS_BEFORE_A_TRIAL, 1.0
-
-    def give_up(self) -> None:
-        """What was tried has failed."""
-        assert self.tried is not None
-        self.failed, self.tried = self.tried, None
-        self._step, self._lets = FIRST_STEP, 0
-        self._wait = min(2 * self._wait, MOST_LETS_BEFORE_A_TRIAL)
-
-    def _more(self) -> float:
-        if self.by_one:
-            return self.good + 1
-        if self.failed == math.inf:
-            step, self._step = self._step, 2 * self._step
-            return self.good * (1 + step)
-        return math.sqrt(self.good * self.failed) if self.failed > NARROW * self.good else self.failed
 
 
 @dataclass(frozen=True)
@@ -195,60 +111,6 @@ class _Lately:
 
 
 @dataclass
-class _Suspicion:
-    """Whether there are more refusals than chance makes of those that come anyway: the usual cumulative sum.
-
-    Attributes:
-        noise: how many come anyway, of one request.
-        sum: by how much a limit explains the last answers better than chance does, as a logarithm.
-    """
-
-    noise: float = LEAST_NOISE
-    sum: float = 0.0
-    _most: float = LEAST_NOISE
-
-    @property
-    def is_quiet(self) -> bool:
-        """Tell whether hardly any refusals come anyway: then a single one speaks."""
-        return self.noise < 2 * LEAST_NOISE
-
-    def note(self, refused: bool) -> None:
-        chance = self.noise
-        limit = 2 * chance + 0.04
-        self.sum = max(0.0, self.sum + (math.log(limit / chance) if refused else math.log((1 - limit) / (1 - chance))))
-        # Noise is believed less and less, but never more without a proof: a limit would creep in.
-        self.noise = min(max(chance + (refused - chance) * FORGETTING, LEAST_NOISE), self._most)
-
-    def take_for_granted(self, share: float) -> None:
-        self.noise = min(max(share, LEAST_NOISE), MOST_NOISE)
-        self._most = min(2 * self.noise, MOST_NOISE) if share > LEAST_NOISE else LEAST_NOISE
-        self.sum = 0.0
-
-
-@dataclass
-class _Probation:
-    """Whether refusals became rare since a bound was set: a sequential test of two shares.
-
-    Attributes:
-        before: what the bound was before.
-        share, surely: how many were refused then, of one request: as it was seen, and at least.
-    """
-
-    before: Bound
-    share: float
-    surely: float
-    sum: float = 0.0
-    lets: int = 0
-    refusals: int = 0
-
-    def note(self, refused: bool) -> None:
-        fewer = self.surely * RARE
-        self.sum += math.log(self.surely / fewer) if refused else math.log((1 - self.surely) / (1 - fewer))
-        self.lets += not refused
-        self.refusals += refused
-
-
-@dataclass
 class Limits:
     """Decides when the next request may go, and learns from what becomes of each."""
 
@@ -266,8 +128,8 @@ class Limits:
     _wall: float = 0.0
     _granted: int = 0
     _granted_until: int = ANSWERS_BEFORE_A_DOUBT
-    _suspicion: _Suspicion = field(default_factory=_Suspicion)
-    _probation: _Probation | None = None
+    _suspicion: Suspicion = field(default_factory=Suspicion)
+    _probation: Probation | None = None
     _answers: deque[_Answer] = field(default_factory=lambda: deque(maxlen=ANSWERS_KEPT))
     _sent: deque[float] = field(default_factory=lambda: deque(maxlen=RUMOURED_LIMIT))
     _began: float | None = None
@@ -404,7 +266,7 @@ class Limits:
             self._wall = lately.wall
         before = self._probation.before if self._probation is not None else replace(self.rate)
         tested = min(max(surely, LEAST_TESTED), MOST_TESTED)
-        self._probation = _Probation(before, lately.refusals / answers, tested)
+        self._probation = Probation(before, lately.refusals / answers, tested)
         self.rate.set(A_LITTLE_LESS * min(lately.lets / max(took, SHORTEST_SECONDS), self.rate.value))
         self._next_at = now + 1 / self.rate.value
         return self.rate.value
@@ -424,7 +286,7 @@ class Limits:
             refusals += answer.refused
         return _Lately(lets, refusals, wall_began - began, now - wall_began)
 
-    def _weigh(self, probation: _Probation, now: float, *, refused: bool) -> None:
+    def _weigh(self, probation: Probation, now: float, *, refused: bool) -> None:
         """One more answer of the probation: perhaps it is proof enough."""
         probation.note(refused)
         if probation.sum <= FOLLOWS:

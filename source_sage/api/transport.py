@@ -7,36 +7,35 @@ What an answer means is decided elsewhere: the manifest's error handler names th
 from __future__ import annotations
 
 import datetime as dt
-import io
 import logging
 import random
 import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any, Final, Generic, TypeVar
 
-import orjson
 import requests
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler, ErrorResolution, ResponseAction
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_sage.api.answers import (
+    BrokenAnswer,
+    body_within_bounds,
+    date_of,
+    failure_of,
+    is_good,
+    is_too_heavy,
+    refuse_anothers,
+    seen,
+    what_happened,
+)
 from source_sage.api.pace import Pace, Request, retry_after_seconds
 from source_sage.bodies import data_code, kind, parsed
 from source_sage.clock import Clock
 from source_sage.counts import Tally
-from source_sage.errors import (
-    CONNECTION_FAILED,
-    HOST_UNKNOWN,
-    NO_ANSWER_IN_TIME,
-    TLS_FAILED,
-    ListRefused,
-    config_error,
-    system_error,
-    transient_error,
-)
+from source_sage.errors import ListRefused
 from source_sage.session import open_session
 from source_sage.sign_in.tokens import SageTokens
 
@@ -45,12 +44,8 @@ logger = logging.getLogger("airbyte.source-sage")
 CONNECT_TIMEOUT_SECONDS: Final = 10.0
 READ_TIMEOUT_SECONDS: Final = 90.0
 REQUEST_SECONDS: Final = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
-LARGEST_PAGE_BYTES: Final = 64 << 20
-LARGEST_ERROR_BYTES: Final = 1 << 20
-PIECE_BYTES: Final = 1 << 20
 # What stands before Sage says that Sage did not answer in time.
 OUT_OF_TIME: Final = frozenset({504, 524})
-TOO_LARGE: Final = "the answer was too large"
 TRIES: Final = 5
 LONGEST_PAUSE_SECONDS: Final = 30.0
 # Between the tries of what was refused in words that are not Sage's: three tries within half a minute.
@@ -150,7 +145,8 @@ class Transport:
         self._error_handler = error_handler
         self._clock = clock
         self._pace = pace or Pace(clock)
-        self._session = _session(api, connections)
+        self._session = open_session(api, total_seconds=REQUEST_SECONDS, connections=connections)
+        self._session.headers["Content-Type"] = "application/json"
         self._computing = threading.Lock()
         self._naming = threading.Lock()
         self._named: set[tuple[str, str]] = set()
@@ -196,8 +192,8 @@ class Transport:
                     self._require_echo(path, came.response, business_id, asked.tally)
                     taken = self._taken(path, came.content, list_expected, take)
                     return Answer(taken, self._moment(came.response), came.took, len(came.content))
-            except (requests.exceptions.RequestException, _BrokenAnswer) as problem:
-                self._wait_or_give_up(asked, _what_happened(problem), too_heavy=_is_too_heavy(problem))
+            except (requests.exceptions.RequestException, BrokenAnswer) as problem:
+                self._wait_or_give_up(asked, what_happened(problem), too_heavy=is_too_heavy(problem))
             else:
                 self._carry_out(asked, came, came.meaning)
 
@@ -210,7 +206,7 @@ class Transport:
             response, content = self._send(asked, token)
             took = self._clock.monotonic() - began
             code, meaning = None, None
-            if not _is_good(response):
+            if not is_good(response):
                 code = data_code(content)
                 meaning = self._error_handler.interpret_response(seen(response.status_code, code))
             if meaning is not None and meaning.response_action is ResponseAction.RATE_LIMITED:
@@ -237,12 +233,12 @@ class Transport:
             case ResponseAction.RETRY:
                 self._wait_or_give_up(asked, f"HTTP {status}", too_heavy=status in OUT_OF_TIME)
             case ResponseAction.IGNORE if came.code is not None:
-                _refuse_anothers(came.response, asked.business_id)
+                refuse_anothers(came.response, asked.business_id)
                 raise ListRefused(status, came.code, message)
             case ResponseAction.IGNORE:
                 self._wait_or_doubt(asked, f"HTTP {status}", kind(came.content))
             case _:
-                raise _failure(asked.path, came.response, meaning.failure_type, message)
+                raise failure_of(asked.path, came.response, meaning.failure_type, message)
 
     def _send(self, asked: _Asked, token: str) -> tuple[requests.Response, bytes]:
         """One request, and the body of its answer, within bounds of time and size."""
@@ -257,7 +253,7 @@ class Transport:
             allow_redirects=False,
             stream=True,
         )
-        return response, _content(response)
+        return response, body_within_bounds(response)
 
     def _require_echo(self, path: str, response: requests.Response, business_id: str | None, tally: Tally) -> None:
         """See that Sage answered for the business that was asked for; an answer that does not say so is told of.
@@ -265,7 +261,7 @@ class Transport:
         Raises:
             AirbyteTracedException: it answered for another one.
         """
-        _refuse_anothers(response, business_id)
+        refuse_anothers(response, business_id)
         if not business_id or response.headers.get("X-Business"):
             return
         if WITHOUT_ECHO.match(path):
@@ -290,14 +286,14 @@ class Transport:
             try:
                 body, spoiled = parsed(content)
             except ValueError as error:
-                raise _BrokenAnswer("the answer was not whole JSON") from error
+                raise BrokenAnswer("the answer was not whole JSON") from error
             if spoiled:
                 message = "%s: a text held what is no character; it became a question mark."
                 self._warn_once(("characters", path), message, path.lstrip("/"))
             if not isinstance(body, dict):
-                raise _BrokenAnswer("the answer was not a JSON object")
+                raise BrokenAnswer("the answer was not a JSON object")
             if list_expected and not isinstance(body.get("$items"), list):
-                raise _BrokenAnswer("the answer held no list")
+                raise BrokenAnswer("the answer held no list")
             return take(body)
 
     def _moment(self, response: requests.Response) -> dt.datetime:
@@ -340,107 +336,3 @@ class Transport:
         asked.tally.retries += 1
         asked.tally.waited += pause
         self._clock.sleep(pause)
-
-
-def _refuse_anothers(response: requests.Response, business_id: str | None) -> None:
-    """See that Sage does not say that it answered for another business, be it a refusal.
-
-    Raises:
-        AirbyteTracedException: it does.
-    """
-    echoed = response.headers.get("X-Business")
-    if business_id and echoed and echoed != business_id:
-        raise system_error(
-            f"Sage answered for business {echoed} though business {business_id} was asked for. Nothing of that "
-            "answer was passed on. Check the Account ID; if it is right, tell Sage's support.",
-        )
-
-
-def _is_good(response: requests.Response) -> bool:
-    return 200 <= response.status_code < 300
-
-
-def _content(response: requests.Response) -> bytes:
-    """The body, up to a size; of an answer that is not good, as much as came: its status says enough.
-
-    It is read in large pieces: requests takes ten kilobytes at a time, and at each a thread waits for those that
-    compute.
-
-    Raises:
-        _BrokenAnswer: a good answer is larger than anybody can mean it.
-    """
-    most = LARGEST_PAGE_BYTES if _is_good(response) else LARGEST_ERROR_BYTES
-    pieces: list[bytes] = []
-    size = 0
-    try:
-        for piece in response.iter_content(PIECE_BYTES):
-            pieces.append(piece)
-            size += len(piece)
-            if size > most:
-                response.close()
-                if _is_good(response):
-                    raise _BrokenAnswer(TOO_LARGE)
-                break
-    except requests.exceptions.RequestException:
-        if _is_good(response):
-            raise
-    return b"".join(pieces)[:most]
-
-
-def date_of(headers: Mapping[str, str]) -> dt.datetime | None:
-    """What Sage's clock showed, UTC; None if it does not say, or names a moment that no calendar has."""
-    try:
-        return parsedate_to_datetime(headers["Date"]).astimezone(dt.UTC)
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return None
-
-
-def seen(status: int, code: str | None) -> requests.Response:
-    """What the error handler sees of an answer: nothing that anybody but Sage can have written decides."""
-    seen = requests.Response()
-    seen.status_code = status
-    seen.raw = io.BytesIO(orjson.dumps({"status": status, "$dataCode": code}))
-    return seen
-
-
-class _BrokenAnswer(Exception):
-    """An answer of status 200 that cannot be read: cut, empty, or another kind of document."""
-
-
-def _failure(
-    path: str, response: requests.Response, failure_type: FailureType | None, message: str
-) -> AirbyteTracedException:
-    request_id = response.headers.get("x_request_id", "none")
-    internal = f"{path}: HTTP {response.status_code}, x_request_id {request_id}"
-    text = message or f"Sage answered {path} with HTTP {response.status_code}."
-    make = {FailureType.config_error: config_error, FailureType.transient_error: transient_error}
-    return make.get(failure_type or FailureType.system_error, system_error)(text, internal)
-
-
-def _what_happened(problem: Exception | None) -> str:
-    """A few words for a failed request; never its text, which may hold the address with its query."""
-    if isinstance(problem, _BrokenAnswer):
-        return str(problem)
-    if isinstance(problem, requests.exceptions.SSLError):
-        return TLS_FAILED
-    # requests makes a failed connection of a body that takes too long.
-    if isinstance(problem, requests.exceptions.Timeout) or "ReadTimeoutError" in repr(problem):
-        return NO_ANSWER_IN_TIME
-    if "NameResolutionError" in repr(problem):
-        return HOST_UNKNOWN
-    if isinstance(problem, requests.exceptions.ConnectionError):
-        return CONNECTION_FAILED
-    return "the answer broke off"
-
-
-def _is_too_heavy(problem: Exception) -> bool:
-    """Tell whether the size of what was asked for may be to blame: a connection that took too long had no size yet."""
-    return str(problem) == TOO_LARGE or (
-        _what_happened(problem) == NO_ANSWER_IN_TIME and not isinstance(problem, requests.exceptions.ConnectTimeout)
-    )
-
-
-def _session(api: str, connections: int) -> requests.Session:
-    session = open_session(api, total_seconds=REQUEST_SECONDS, connections=connections)
-    session.headers["Content-Type"] = "application/json"
-    return session

@@ -13,14 +13,9 @@ from typing import Any, Final
 
 import requests
 
+from source_sage.api.answers import LARGEST_PAGE_BYTES, date_of
 from source_sage.api.pace import retry_after_seconds
-from source_sage.api.transport import (
-    CONNECT_TIMEOUT_SECONDS,
-    LARGEST_PAGE_BYTES,
-    READ_TIMEOUT_SECONDS,
-    REQUEST_SECONDS,
-    date_of,
-)
+from source_sage.api.transport import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, REQUEST_SECONDS
 from source_sage.bodies import data_code, parsed
 from source_sage.clock import Clock
 from source_sage.session import body_of, open_session
