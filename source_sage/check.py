@@ -28,6 +28,7 @@ from source_sage.api.businesses import (
 )
 from source_sage.api.rights import Subscription, refusals
 from source_sage.api.transport import NoGoodAnswer, NotSagesWord, Transport
+from source_sage.clock import DAY
 from source_sage.config import SAGE_API, SageConfig
 from source_sage.errors import (
     HOST_UNKNOWN,
@@ -36,6 +37,7 @@ from source_sage.errors import (
     LimitUsedUp,
     ListRefused,
     config_error,
+    some_of,
     transient_error,
 )
 from source_sage.streams import StreamFacts, streams_of
@@ -45,7 +47,7 @@ TRIES: Final = 2
 PATIENCE_SECONDS: Final = 10.0
 WORKERS: Final = 4
 # Where this machine's day is not the user's.
-ANY_TIME_ZONE: Final = dt.timedelta(days=1)
+ANY_TIME_ZONE: Final = DAY
 BUSINESSES_FOR_ONE_REQUEST_MORE: Final = 10
 LOOKED_AT_MOST: Final = 8
 NAMED_AT_MOST: Final = 10
@@ -326,9 +328,5 @@ def _skips(business: Business, streams: Sequence[StreamFacts], several: bool) ->
             by_reason.setdefault(refused[facts.lists[0]].reason, []).append(facts.name)
     if not by_reason:
         return ""
-    reasons = []
-    for reason, names in by_reason.items():
-        more = len(names) - SKIPS_NAMED_AT_MOST
-        some = ", ".join(names[:SKIPS_NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
-        reasons.append(f"{some} ({reason})")
+    reasons = [f"{some_of(names, SKIPS_NAMED_AT_MOST)} ({reason})" for reason, names in by_reason.items()]
     return f"Will be skipped{f' in {business.name or business.id}' if several else ''}: {'; '.join(reasons)}."

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from typing import Final
+
+SECOND: Final = dt.timedelta(seconds=1)
+DAY: Final = dt.timedelta(days=1)
 
 
 class Clock:

@@ -184,8 +184,7 @@ class SageConfig(BaseModel):
     @field_validator("account_id")
     @classmethod
     def _ids(cls, value: str) -> str:
-        parts = [part.strip() for part in value.split(",")]
-        ids = [part for part in parts if part]
+        ids = _entries(value)
         if odd := [str(place) for place, one in enumerate(ids, 1) if not BUSINESS_ID.fullmatch(one)]:
             # It is told by its place: it may be a secret that was pasted into the wrong field.
             raise PydanticCustomError(
@@ -301,15 +300,18 @@ class SageConfig(BaseModel):
     @property
     def wants_all_businesses(self) -> bool:
         """Tell whether every business of the sign-in is to be read."""
-        return ALL_BUSINESSES in (part.strip().lower() for part in self.account_id.split(","))
+        return ALL_BUSINESSES in map(str.lower, _entries(self.account_id))
 
     @property
     def business_ids(self) -> tuple[str, ...]:
         """The ids that were typed, in their order and without repeats; empty for `all` and for nothing typed."""
         if self.wants_all_businesses:
             return ()
-        ids = (part.strip() for part in self.account_id.split(","))
-        return tuple(dict.fromkeys(one for one in ids if one))
+        return tuple(dict.fromkeys(_entries(self.account_id)))
+
+
+def _entries(account_id: str) -> list[str]:
+    return [part for part in map(str.strip, account_id.split(",")) if part]
 
 
 def _is_day(text: str) -> bool:

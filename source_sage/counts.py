@@ -61,16 +61,6 @@ class Tally:
         self.walked, self.expected, self.page_size = walked, expected, page_size
 
     @property
-    def in_work(self) -> bool:
-        """Tell whether it is being read."""
-        return self.begun and not self.ended
-
-    @property
-    def waits(self) -> bool:
-        """Tell whether it is neither begun nor over."""
-        return not (self.begun or self.ended)
-
-    @property
     def ahead(self) -> int:
         """How many rows of its list are still to be read, as far as is known."""
         return max(0, (self.expected or 0) - self.walked)

@@ -6,6 +6,7 @@ None of them ever holds a secret or the body of an answer.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from airbyte_cdk.models import FailureType
@@ -42,6 +43,12 @@ def system_error(message: str, internal: str | None = None) -> AirbyteTracedExce
     return AirbyteTracedException(
         message=message, internal_message=internal or message, failure_type=FailureType.system_error
     )
+
+
+def some_of(names: Sequence[str], at_most: int) -> str:
+    """Names for a message, and of very many only the first."""
+    more = len(names) - at_most
+    return ", ".join(names[:at_most]) + (f" and {more} more" if more > 0 else "")
 
 
 class OfTheRun(AirbyteTracedException):

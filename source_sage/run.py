@@ -25,6 +25,7 @@ from airbyte_cdk.utils.airbyte_secrets_utils import get_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_sage.config import SageConfig
+from source_sage.given import catalog_of, config_of, state_of
 from source_sage.lists.records import Records
 from source_sage.secrecy import SecretsLogFormatter, keep_secret, without_secrets
 from source_sage.sign_in.config_file import ConfigFile
@@ -76,7 +77,7 @@ class SageEntrypoint(AirbyteEntrypoint):
         if parsed_args.command == "spec":
             yield self._line(AirbyteMessage(type=Type.SPEC, spec=spec))
             return
-        config = self._sage.read_config(parsed_args.config)
+        config = config_of(parsed_args.config)
         if parsed_args.command == "check":
             yield from map(self._line, self.check(spec, config))
         elif parsed_args.command == "discover":
@@ -84,8 +85,8 @@ class SageEntrypoint(AirbyteEntrypoint):
         else:
             self.set_up_secret_filter(config, spec.connectionSpecification)
             self.validate_connection(spec, config)
-            catalog = self._sage.read_catalog(parsed_args.catalog)
-            state = self._sage.read_state(parsed_args.state)
+            catalog = catalog_of(parsed_args.catalog)
+            state = state_of(parsed_args.state)
             for one in self._sage.read_pages(self.logger, config, catalog, state):
                 yield one.lines if isinstance(one, Records) else self._line(one)
 

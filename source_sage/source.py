@@ -42,7 +42,6 @@ from source_sage.clock import Clock
 from source_sage.config import Endpoints, SageConfig
 from source_sage.errors import ListRefused, RefusedBeforehand, config_error, stopped
 from source_sage.forecast import Planned, planned
-from source_sage.given import catalog_of, config_of, state_of
 from source_sage.lists.asking import ThreadPool, Threads
 from source_sage.lists.records import Records
 from source_sage.lists.state import StreamState
@@ -92,21 +91,6 @@ class SourceSage(Source):
     def name(self) -> str:
         """Its name in logs."""
         return "source-sage"
-
-    @classmethod
-    def read_config(cls, config_path: str) -> MutableMapping[str, Any]:
-        """The config in a file, read as `given` says."""
-        return config_of(config_path)
-
-    @classmethod
-    def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
-        """The catalog in a file, read as `given` says."""
-        return catalog_of(catalog_path)
-
-    @classmethod
-    def read_state(cls, state_path: str | None) -> list[AirbyteStateMessage]:
-        """The states in a file, read as `given` says."""
-        return state_of(state_path)
 
     def configure(self, config: Mapping[str, Any], temp_dir: str) -> Mapping[str, Any]:
         """Leave the config where it is: the CDK would write it, with all that is secret in it, to a temporary file."""
@@ -312,7 +296,7 @@ def _states(
     config: SageConfig, streams: Sequence[StreamFacts], saved: ConnectorStateManager
 ) -> tuple[list[tuple[StreamFacts, StreamState]], dict[str, AirbyteTracedException]]:
     """The streams with how far each is; and by name, with the reason, those whose saved state is no use."""
-    host = _host(config)
+    host = str(urlsplit(config.endpoints.api).hostname)
     found, failed = [], {}
     for facts in streams:
         blob = {} if facts.fed_by_others else saved.get_stream_state(facts.name, None)
@@ -321,11 +305,6 @@ def _states(
         except AirbyteTracedException as failure:
             failed[facts.name] = failure
     return found, failed
-
-
-def _host(config: SageConfig) -> str:
-    """Whose state it is that is kept."""
-    return str(urlsplit(config.endpoints.api).hostname)
 
 
 def _no_such_stream(name: str) -> AirbyteTracedException:

@@ -32,19 +32,14 @@ REFERENCE: Final = {"id", "displayed_as"}
 MARKS: Final = ("deleted", "deleted_at", "is_deleted")
 
 
-def view(facts: StreamFacts, tables: str = TABLES) -> str:
-    """The statements that make the view of one stream anew.
-
-    Args:
-        facts: the stream.
-        tables: the schema that its table is in.
-    """
+def view(facts: StreamFacts) -> str:
+    """The statements that make the view of one stream anew."""
     name = f"{VIEWS}.{facts.name}"
     columns = ",\n    ".join(column for field, schema in _fields(facts) for column in _columns(facts, field, schema))
     conditions = [f"{field} IS NOT TRUE" for field in ("deleted", "is_deleted") if field in _properties(facts)]
     if {facts.name, *facts.parents} & set(DOCUMENTS):
         conditions.append(f"coalesce((status ->> 'id'), '') NOT IN ({', '.join(map(_text, NOT_POSTED))})")
-    source = f"{tables}.{facts.name}"
+    source = f"{TABLES}.{facts.name}"
     if facts.parents:
         whose = (
             "business_id, parent_stream, parent_id" if len(facts.parents) > 1 else f"business_id, {facts.parent_key}"
@@ -58,9 +53,9 @@ def view(facts: StreamFacts, tables: str = TABLES) -> str:
     return f"DROP VIEW IF EXISTS {name};\nCREATE VIEW {name} AS\nSELECT\n    {columns}\nFROM {source}{where};\n"
 
 
-def script(streams: Iterable[StreamFacts], tables: str = TABLES) -> str:
+def script(streams: Iterable[StreamFacts]) -> str:
     """All views, with the schema that they are in."""
-    return "\n".join([f"CREATE SCHEMA IF NOT EXISTS {VIEWS};\n", *(view(facts, tables) for facts in streams)])
+    return "\n".join([f"CREATE SCHEMA IF NOT EXISTS {VIEWS};\n", *map(view, streams)])
 
 
 def _properties(facts: StreamFacts) -> dict[str, Any]:

@@ -110,7 +110,7 @@ class Listed:
         items = [Item(key, at, self._days[one].isoformat()) for key, at, one in zip(keys, moments, some, strict=True)]
         records = [Records(self.facts.name, list(keys), [False] * len(keys), b"\n" * len(keys))] if keys else []
         now = dt.datetime.fromtimestamp(int(self.clock.seconds), dt.UTC)
-        return Answer((envelope, Taken(items, keys, records)), now, SECONDS_A_REQUEST, 1_000 * len(keys))
+        return Answer(Page(envelope, Taken(items, keys, records)), now, SECONDS_A_REQUEST, 1_000 * len(keys))
 
     def _selected(self, params: Mapping[str, str]) -> list[int]:
         if "deleted_since" in params:

@@ -17,7 +17,7 @@ import yaml
 from integration_tests.sandbox import faults
 from integration_tests.sandbox.settings import Settings
 from scripts import make_docs
-from source_sage.api import pace, transport
+from source_sage.api import answers, pace, transport
 from source_sage.lists import inferred, known_keys, paging, proofs, still, walks
 from source_sage.sign_in import tokens
 from source_sage.streams import PACKAGE, every_stream, manifest
@@ -254,7 +254,7 @@ def test_the_figures_are_the_package_s() -> None:
     assert f"else after {NUMBERS[paging.TRIES_BEFORE_SHRINKING]} failures" in agents
     assert f"down to {paging.SMALLEST_PAGE} rows (`page_sizes`); {NUMBERS[transport.TRIES]} end the stream" in agents
     assert f"A try takes {transport.REQUEST_SECONDS:.0f} seconds at most" in agents
-    assert f"cut off at {transport.LARGEST_PAGE_BYTES >> 20} MB, an error at 1 MB" in agents
+    assert f"cut off at {answers.LARGEST_PAGE_BYTES >> 20} MB, an error at 1 MB" in agents
     assert f"more than {NUMBERS[int(pace.LONGEST_OBEYED_SECONDS) // 60]} minutes, the sync ends" in users
     assert f"A list has more than {known_keys.KEYS_AT_MOST:,} rows, or" in users
     assert f"take more than {known_keys.STATE_BYTES // 1_000_000} MB in a stream's state" in users

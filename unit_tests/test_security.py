@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from scripts import make_venv
-from source_sage.commands.authorize import DEFAULT_OUTPUT
+from source_sage.commands.person import CONFIG_FILE
 from source_sage.streams import PACKAGE
 
 ROOT: Final = Path(__file__).parents[1]
@@ -26,12 +26,12 @@ PINNED: Final = re.compile(r"[\w.-]+(\[[\w, -]+\])?==.*--hash=sha256:[0-9a-f]{64
 @pytest.mark.parametrize(
     "name",
     [
-        DEFAULT_OUTPUT,
-        f".{DEFAULT_OUTPUT}.k3_x9z",  # through which it is written
-        f"{DEFAULT_OUTPUT}.bak",
-        f"{DEFAULT_OUTPUT}~",
+        CONFIG_FILE,
+        f".{CONFIG_FILE}.k3_x9z",  # through which it is written
+        f"{CONFIG_FILE}.bak",
+        f"{CONFIG_FILE}~",
         "my-sage-config.json",
-        f"docs/{DEFAULT_OUTPUT}",
+        f"docs/{CONFIG_FILE}",
         "config.json",
         "secrets/config.json",
         "examples/terraform/terraform.tfstate",

@@ -137,7 +137,7 @@ def test_an_unfinished_reading_of_version_1_begins_again_and_knows_since_when_to
     checkpoint = a_state(of_before(began=MOMENT, start="2024-01-01", **more)).checkpoint("b1")
     assert checkpoint is not None and checkpoint.whole is not None
     assert (checkpoint.watermark, checkpoint.whole.began, checkpoint.whole.ranges) == ("", MOMENT, [])
-    assert checkpoint.whole.is_for(Window(dt.date(2024, 1, 1), None))
+    assert checkpoint.whole.window == Window(dt.date(2024, 1, 1), None)
 
 
 def test_a_reading_of_version_1_with_other_dates_keeps_its_watermark() -> None:
@@ -287,8 +287,7 @@ def test_the_moment_of_the_first_of_all_tries_stays() -> None:
 
 @given(WINDOWS, WINDOWS)
 def test_a_whole_reading_is_for_its_dates_alone(was: Window, wanted: Window) -> None:
-    assert Whole.of(was, "", []).is_for(wanted) is (was == wanted)
-    assert Whole.of(was, "", []).is_for(was)
+    assert (Whole.of(was, "", []).window == wanted) is (was == wanted)
 
 
 @pytest.mark.parametrize("count", [RANGES_AT_MOST, RANGES_AT_MOST + 1, 200])

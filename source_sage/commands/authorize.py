@@ -25,7 +25,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_sage.api.businesses import Business, chosen, covered_by_sign_in, not_covered
 from source_sage.api.transport import NoGoodAnswer
 from source_sage.clock import Clock
-from source_sage.commands.person import unheard
+from source_sage.commands.person import CONFIG_FILE, tell, unheard
 from source_sage.config import ALL_BUSINESSES, SAGE_API, Endpoints, SageConfig
 from source_sage.errors import ListRefused, config_error, transient_error
 from source_sage.sign_in.config_file import ConfigFile, write
@@ -44,7 +44,6 @@ from source_sage.source import connected
 DEFAULT_PORT: Final = 8765
 DEFAULT_TIMEOUT_SECONDS: Final = 300
 LONGEST_TIMEOUT_SECONDS: Final = 3600
-DEFAULT_OUTPUT: Final = "sage-config.json"
 COUNTRIES: Final = ("gb", "ie", "ca")
 TRIES: Final = 2
 PASTES: Final = 3
@@ -63,13 +62,6 @@ def _ask_hidden(question: str) -> str:
             ) from None
 
 
-def _say(text: str) -> None:
-    """Show a line; what the terminal has no letters for, such as parts of a business's name, becomes `?`."""
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(f"{text}\n".encode(encoding, "replace").decode(encoding))
-    sys.stdout.flush()
-
-
 @dataclass(frozen=True)
 class Person:
     """The person at the terminal, and their browser. A test puts functions of its own here.
@@ -81,7 +73,7 @@ class Person:
         open_browser: opens an address; False if it could not.
     """
 
-    say: Callable[[str], object] = _say
+    say: Callable[[str], object] = lambda text: tell(sys.stdout, text)
     ask: Callable[[str], str] = input
     ask_hidden: Callable[[str], str] = _ask_hidden
     open_browser: Callable[[str], bool] = webbrowser.open
@@ -237,7 +229,7 @@ def _options() -> argparse.ArgumentParser:
         f"developer portal must list the Callback URL {redirect_uri(DEFAULT_PORT)}",
     )
     add = parser.add_argument
-    add("--output", type=Path, default=Path(DEFAULT_OUTPUT), metavar="FILE", help="where to write (%(default)s)")
+    add("--output", type=Path, default=Path(CONFIG_FILE), metavar="FILE", help="where to write (%(default)s)")
     add("--force", action="store_true", help="overwrite the file if it is there")
     add("--account-id", default="", metavar="ID", help="ids of the businesses, or all; asked for if there are several")
     add("--start-date", metavar="YYYY-MM-DD", help="first day to read; asked for if left out")

@@ -26,12 +26,12 @@ def line(report: Report, seconds: float) -> str:
     done = sum(one.ended for one in lists)
     rows = sum(one.rows + one.tombstones for one in lists)
     requests = sum(one.requests for one in [report.before, *tallies])
-    ahead = sum(one.ahead for one in lists if one.in_work)
+    ahead = sum(one.ahead for one in lists if one.begun and not one.ended)
     told = f"{done} of {len(lists)} lists, {rows:,} rows, {requests:,} requests, {seconds:.0f} s"
     if not (ahead and rows):
         return told
     rest = seconds / rows * ahead
-    waiting = sum(one.waits for one in lists)
+    waiting = sum(not (one.begun or one.ended) for one in lists)
     return f"{told}; {'more than' if waiting else 'about'} {rest:.0f} s left"
 
 

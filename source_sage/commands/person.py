@@ -9,8 +9,9 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
@@ -85,6 +86,13 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
+def tell(stream: TextIO, text: str) -> None:
+    """Write a line; what the stream has no letters for, such as parts of a business's name, becomes `?`."""
+    encoding = stream.encoding or "utf-8"
+    stream.write(f"{text}\n".encode(encoding, "replace").decode(encoding))
+    stream.flush()
+
+
 def progress(doing: str) -> None:
     """One line on a terminal, written over; none elsewhere."""
     if sys.stderr.isatty():
@@ -99,20 +107,15 @@ def unheard() -> Iterator[Callable[[str], None]]:
     The source's warnings become plain paragraphs on stderr, the rest of its log goes nowhere.
 
     Yields:
-        Says a paragraph on stdout; what its encoding has no letters for becomes `?`.
+        Says a paragraph on stdout.
     """
-    shown, root = sys.stdout, logging.getLogger()
+    told, root = partial(tell, sys.stdout), logging.getLogger()
     before = root.handlers[:]
     root.handlers[:] = [_Warnings(logging.WARNING)]
 
-    def say_there(text: str) -> None:
-        encoding = shown.encoding or "utf-8"
-        shown.write(f"{text}\n".encode(encoding, "replace").decode(encoding))
-        shown.flush()
-
     try:
         with Path(os.devnull).open("w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
-            yield say_there
+            yield told
     finally:
         root.handlers[:] = before
 

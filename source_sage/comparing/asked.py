@@ -10,7 +10,8 @@ from typing import Final
 
 from source_sage.api.pages import Envelope, Pages
 from source_sage.api.transport import Transport
-from source_sage.comparing.differences import DAY, Row, Span
+from source_sage.clock import DAY
+from source_sage.comparing.differences import Row, Span
 from source_sage.comparing.tables import plain
 from source_sage.config import ALL_DATES, Window
 from source_sage.counts import Tally

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from source_sage.clock import DAY
+
 Row = Mapping[str, Any]
 Account = str
 IDS_TOLD: Final = 10
 # A span of dates with so many rows is read; a longer one is cut in two.
 ROWS_WORTH_READING: Final = 200
-DAY: Final = dt.timedelta(days=1)
 
 MISSING: Final = "missing in the warehouse"
 GONE: Final = "in the warehouse, but no longer at Sage"

@@ -24,6 +24,8 @@ CASTS: Final = {
 }
 NUMBER_PLACES: Final = 9
 
+MOVEMENT: Final = "sum(CAST(coalesce(debit, 0) AS DECIMAL(38, 9)) - CAST(coalesce(credit, 0) AS DECIMAL(38, 9)))"
+
 
 class Tables:
     """The tables of one schema.
@@ -120,18 +122,16 @@ class Tables:
     def movements(self, business: str, days: Span) -> dict[str, Decimal]:
         """Debits less credits of the ledger by account, as id."""
         live = f"{self._live('ledger_entries')} AND deleted IS NOT TRUE"
-        sums = "sum(CAST(coalesce(debit, 0) AS DECIMAL(38, 9)) - CAST(coalesce(credit, 0) AS DECIMAL(38, 9)))"
         query = (
-            f"SELECT (ledger_account ->> 'id'), {sums} FROM {self._table('ledger_entries')} "
+            f"SELECT (ledger_account ->> 'id'), {MOVEMENT} FROM {self._table('ledger_entries')} "
             f'WHERE {live} AND business_id = {{}} AND CAST("date" AS DATE) BETWEEN {{}} AND {{}} GROUP BY 1'
         )
         return {str(key): Decimal(one) for key, one in self._ask(query, [business, days.first, days.last])}
 
     def reported(self, business: str, days: Span) -> dict[str, Decimal]:
         """The same as the stored trial balance says of a month; empty if it has none of these very days."""
-        sums = "sum(CAST(coalesce(debit, 0) AS DECIMAL(38, 9)) - CAST(coalesce(credit, 0) AS DECIMAL(38, 9)))"
         query = (
-            f"SELECT ledger_account_id, {sums} FROM {self._table('trial_balance')} "
+            f"SELECT ledger_account_id, {MOVEMENT} FROM {self._table('trial_balance')} "
             "WHERE business_id = {} AND CAST(from_date AS DATE) = {} AND CAST(to_date AS DATE) = {} GROUP BY 1"
         )
         return {str(key): Decimal(one) for key, one in self._ask(query, [business, days.first, days.last])}

@@ -66,12 +66,13 @@ class _Unconverted:
     Attributes:
         instead: what came in place of all lines.
         carried: what did not fit of the carried fields.
+        of_lines: the same of lines, by their positions; where there is no line, what came in place of it.
     """
 
     def __init__(self, values: Row, field: str, carried: Iterable[str]) -> None:
         self.instead: Row = {}
         self.carried: Row = {}
-        self._of_lines: dict[int, Row] = {}
+        self.of_lines: dict[int, Row] = {}
         names = {"updated_at", *carried}
         for place, value in values.items():
             name = re.split(r"[.\[]", place, maxsplit=1)[0]
@@ -80,17 +81,13 @@ class _Unconverted:
             elif name in names:
                 self.carried[place] = value
             elif in_line := re.fullmatch(rf"{re.escape(field)}\[(\d+)\](?:\.(.*))?", place, re.DOTALL):
-                self._of_lines.setdefault(int(in_line[1]), {})[in_line[2] or place] = value
+                self.of_lines.setdefault(int(in_line[1]), {})[in_line[2] or place] = value
 
     def of_line(self, at: int, renamed: Container[str]) -> Row:
         """What did not fit of one line; `renamed` are those of its fields that leave as `line_<field>`."""
-        own = self._of_lines.get(at, {})
+        own = self.of_lines.get(at, {})
         places = {f"line_{place}" if re.split(r"[.\[]", place)[0] in renamed else place: place for place in own}
         return self.carried | {new: own[place] for new, place in places.items()}
-
-    def is_in_place_of(self, at: int) -> bool:
-        """Tell whether something that is no line stands where a line was expected."""
-        return at in self._of_lines
 
 
 def _head(child: StreamFacts, parent: str, row: Row, read_at: str) -> Row:
@@ -109,7 +106,7 @@ def _lines(items: Any, head: Row, odd: _Unconverted | None) -> Iterator[Row]:
     seen: set[str] = set()
     for position, item in enumerate(items if isinstance(items, list) else (), start=1):
         if not isinstance(item, dict):
-            if odd is None or not odd.is_in_place_of(position - 1):
+            if odd is None or position - 1 not in odd.of_lines:
                 continue
             item = {}
         key = _key(item.get("id"), position, seen)

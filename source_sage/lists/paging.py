@@ -15,16 +15,20 @@ from typing import Any, Final, NamedTuple
 from source_sage.api.pages import Envelope
 from source_sage.api.transport import TRIES, Answer, NoGoodAnswer, NotSagesWord
 from source_sage.lists.asking import Ask, Reader
-from source_sage.lists.page_sizes import PageSizes, SmallerPages
+from source_sage.lists.page_sizes import PageSizes
 from source_sage.lists.parts import Part, Parts
 from source_sage.lists.records import Records
+from source_sage.lists.rows import UNCONVERTED
 from source_sage.lists.rows_to_emit import RowsToEmit
 from source_sage.lists.task import Task
+from source_sage.streams import StreamFacts
 
 logger = logging.getLogger("airbyte.source-sage")
 
 TRIES_BEFORE_SHRINKING: Final = 3
 SMALLEST_PAGE: Final = 25
+# Fields of ours that Sage does not know, and those that it sends unasked.
+NOT_TO_ASK_FOR: Final = frozenset({"business_id", "is_deleted", "id", "displayed_as", UNCONVERTED})
 
 
 class Item(NamedTuple):
@@ -80,6 +84,7 @@ class Paging:
         to_emit: makes rows of records.
 
     Attributes:
+        sizes: how many rows a page may have.
         gone_since: rows outside the chosen dates that were changed since leave as tombstones; None for none.
         excess: by how much `$total` is known to be too high.
     """
@@ -87,25 +92,15 @@ class Paging:
     def __init__(self, task: Task, reader: Reader, to_emit: RowsToEmit) -> None:
         self._task, self._reader, self._to_emit = task, reader, to_emit
         self._full = task.facts.page_size
-        self._sizes = PageSizes(self._full, SMALLEST_PAGE, task.checkpoint.pages if task.checkpoint else None)
+        self.sizes = PageSizes(self._full, SMALLEST_PAGE, task.checkpoint.pages if task.checkpoint else None)
         self._wanted: list[_Wanted] = []
         self._bytes = 0
         self.gone_since: str | None = None
         self.excess = 0
 
-    @property
-    def smaller(self) -> SmallerPages | None:
-        """What the next sync should know of the size of pages."""
-        return self._sizes.smaller
-
-    @property
-    def waits(self) -> bool:
-        """Tell whether no other page should be begun before an answer comes."""
-        return self._sizes.waits
-
     def ask(self, params: Mapping[str, str], number: int, then: Then) -> None:
         """Ask for a page; `then` gets its answer."""
-        parts: Parts[Answer[Page]] = Parts(Part(number, self._full), self._sizes)
+        parts: Parts[Answer[Page]] = Parts(Part(number, self._full), self.sizes)
         self._wanted.append(_Wanted(params, parts, then, self.gone_since))
 
     def wanted(self) -> Ask[Page] | None:
@@ -122,9 +117,9 @@ class Paging:
         return self._get(params, Part(1, 1), TRIES, None)
 
     def _tries(self, part: Part) -> int:
-        if not self._sizes.can_shrink(part.rows):
+        if not self.sizes.can_shrink(part.rows):
             return TRIES
-        return 1 if self._sizes.is_trial(part.rows) else TRIES_BEFORE_SHRINKING
+        return 1 if self.sizes.is_trial(part.rows) else TRIES_BEFORE_SHRINKING
 
     def _came(self, one: _Wanted, part: Part, ask: Ask[Page]) -> None:
         """Note what came of a part: the page may be complete, or the part has to be asked for in its halves."""
@@ -156,7 +151,7 @@ class Paging:
             tally=task.tally,
             list_expected=True,
             tries=tries,
-            can_be_smaller=self._sizes.can_shrink(part.rows),
+            can_be_smaller=self.sizes.can_shrink(part.rows),
         )
 
     def _taken(self, records: Sequence[Any], gone_since: str | None) -> Taken:
@@ -193,3 +188,10 @@ def _joined(envelope: Envelope, parts: Sequence[Answer[Page]]) -> Answer[Page]:
     moment = max(one.moment for one in parts)
     began = min(one.began for one in parts)
     return Answer(Page(envelope, kept), moment, (moment - began).total_seconds(), sum(one.size for one in parts))
+
+
+def attributes_of(facts: StreamFacts) -> str:
+    """What is asked for of a list's fields: all, or those that are declared where `all` would bring too much."""
+    if facts.attributes == "all":
+        return "all"
+    return ",".join(name for name in facts.schema_["properties"] if name not in NOT_TO_ASK_FOR)

@@ -103,7 +103,7 @@ class ProvenReader(InferringReader):
         if evidence.is_one_answer and evidence in self._open:
             self._note_proven(evidence)
 
-    def _read_changes(self, slice_: Slice, at_most: int | None = None) -> Steps[Touched | None]:
+    def _read_changes(self, slice_: Slice, at_most: int | None) -> Steps[Touched | None]:
         """Read a list of changes, whose rows leave; None if it is longer than `at_most`."""
         touched = Touched()
         slice_.on_page = lambda taken: touched.note(changes_of(taken.items))

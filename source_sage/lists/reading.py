@@ -47,7 +47,7 @@ class ChangingReading(ProvenReader):
             # The dates were changed meanwhile: what is done of the other kind of reading says nothing of this one.
             self._whole = None
         if not is_covered:
-            if self._whole is None or not self._whole.is_for(window):
+            if self._whole is None or self._whole.window != window:
                 began = self._whole.began if self._whole and not watermark else ""
                 # What an earlier sync has read is there; what is changed since then is asked for after this.
                 done = [old.window] if watermark and old and self._facts.dates else []

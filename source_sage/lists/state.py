@@ -27,10 +27,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from source_sage.clock import parse_utc
 from source_sage.config import Window
@@ -43,7 +43,21 @@ BEFORE: Final = 1
 FIELDS_OF_BEFORE: Final = frozenset({"watermark", "began", "walk_began", "rows", "total", "start", "end"})
 EARLIEST_YEAR: Final = 1970
 RANGES_AT_MOST: Final = 32
-Day = str | None
+
+
+def _moment(value: str) -> str:
+    if value and parse_utc(value).year < EARLIEST_YEAR:
+        raise ValueError(f"{value} is before there was anything to read")
+    return value
+
+
+def _day(value: str | None) -> str | None:
+    Window.of_texts(value, None)
+    return value
+
+
+Moment = Annotated[str, AfterValidator(_moment)]
+Day = Annotated[str | None, AfterValidator(_day)]
 
 
 class _Dates(BaseModel):
@@ -54,20 +68,10 @@ class _Dates(BaseModel):
     start: Day = None
     end: Day = None
 
-    @field_validator("start", "end")
-    @classmethod
-    def _is_day(cls, value: Day) -> Day:
-        Window.of_texts(value, None)
-        return value
-
     @property
     def window(self) -> Window:
         """The same."""
         return Window.of_texts(self.start, self.end)
-
-    def is_for(self, window: Window) -> bool:
-        """Tell whether it was reached for just these dates."""
-        return self.window == window
 
 
 class Whole(_Dates):
@@ -79,21 +83,9 @@ class Whole(_Dates):
         of_changes: it reads only what was changed since the watermark, so that `done` says nothing of other rows.
     """
 
-    began: str = ""
+    began: Moment = ""
     of_changes: bool = False
     done: tuple[tuple[Day, Day], ...] = ()
-
-    @field_validator("began")
-    @classmethod
-    def _is_moment(cls, value: str) -> str:
-        return _moment(value)
-
-    @field_validator("done")
-    @classmethod
-    def _are_days(cls, value: tuple[tuple[Day, Day], ...]) -> tuple[tuple[Day, Day], ...]:
-        for start, end in value:
-            Window.of_texts(start, end)
-        return value
 
     @classmethod
     def of(cls, window: Window, began: str, done: Iterable[Window], *, of_changes: bool = False) -> Whole:
@@ -127,15 +119,10 @@ class Checkpoint(_Dates):
         keys: the keys that are known of a list that does not tell of deletions; None if there are none or too many.
     """
 
-    watermark: str = ""
+    watermark: Moment = ""
     whole: Whole | None = Field(default=None)
     pages: SmallerPages | None = Field(default=None)
     keys: KeptKeys | None = Field(default=None)
-
-    @field_validator("watermark")
-    @classmethod
-    def _is_moment(cls, value: str) -> str:
-        return _moment(value)
 
     @model_validator(mode="after")
     def _has_a_moment(self) -> Checkpoint:
@@ -225,12 +212,6 @@ class StreamState:
             "endpoint": self._endpoint,
             "businesses": {one: _readable(checkpoint.model_dump()) for one, checkpoint in self._checkpoints.items()},
         }
-
-
-def _moment(value: str) -> str:
-    if value and parse_utc(value).year < EARLIEST_YEAR:
-        raise ValueError(f"{value} is before there was anything to read")
-    return value
 
 
 def _texts(ranges: Iterable[Window]) -> tuple[tuple[Day, Day], ...]:

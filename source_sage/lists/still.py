@@ -50,7 +50,7 @@ class MovementsReading(InferringReader):
             late_edits = max(LATE_EDITS, dt.timedelta(days=self._task.look_back_days))
             late = (parse_utc(old.watermark) - late_edits).date()
             window = Window(late if window.start is None else max(late, window.start), window.end)
-        if self._whole is None or not self._whole.is_for(window):
+        if self._whole is None or self._whole.window != window:
             self._whole = Whole.of(window, "", [])
         if window.start is None or window.end is None or window.start <= window.end:
             yield from self._read_slices(self._always(), remaining(window, self._whole.ranges))

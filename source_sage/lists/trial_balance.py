@@ -13,13 +13,13 @@ from typing import Any, Final
 
 from source_sage.api.pages import Envelope
 from source_sage.api.transport import NoGoodAnswer
+from source_sage.clock import DAY
 from source_sage.errors import ListRefused
 from source_sage.lists.asking import Reader, Steps
 from source_sage.lists.rows import Row
 from source_sage.lists.task import Task
 
 LEDGER_ENTRIES: Final = "/ledger_entries"
-DAY: Final = dt.timedelta(days=1)
 # Of fewer months none is worth a question of its own.
 MONTHS_WORTH_A_QUESTION: Final = 3
 
@@ -94,7 +94,7 @@ def months(first: dt.date, last: dt.date | None, today: dt.date) -> Iterator[tup
     start = first
     while start <= min(last or today, today):
         following = (start.replace(day=1) + dt.timedelta(days=31)).replace(day=1)
-        end = following - dt.timedelta(days=1)
+        end = following - DAY
         yield start, min(end, last or end)
         start = following
 

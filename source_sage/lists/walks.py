@@ -13,14 +13,14 @@ from functools import partial
 from typing import Any, Final
 
 from source_sage.api.transport import Answer
-from source_sage.clock import parse_utc, utc_text
+from source_sage.clock import DAY, SECOND, parse_utc, utc_text
 from source_sage.config import ALL_DATES, Window
 from source_sage.errors import transient_error
 from source_sage.lists.asking import Ask, Reader, Steps
 from source_sage.lists.cuts import FIRST_SLICE, LONGEST_SLICE, SHORT_LIST, Cutter, merged
 from source_sage.lists.keys import Keys, hash_of
-from source_sage.lists.paging import Page, Paging, Taken
-from source_sage.lists.rows import UNCONVERTED, extremes
+from source_sage.lists.paging import Page, Paging, Taken, attributes_of
+from source_sage.lists.rows import extremes
 from source_sage.lists.rows_to_emit import RowsToEmit, day_of
 from source_sage.lists.slices import Slice
 from source_sage.lists.state import Checkpoint
@@ -31,14 +31,10 @@ logger = logging.getLogger("airbyte.source-sage")
 # Longer than a change may take to show up, and than Sage's clocks and this machine's may be apart.
 OVERLAP: Final = dt.timedelta(minutes=10)
 NOTHING_CHANGED_SINCE: Final = dt.datetime(2999, 1, 1, tzinfo=dt.UTC)
-SECOND: Final = dt.timedelta(seconds=1)
-DAY: Final = dt.timedelta(days=1)
 # A slice is no longer than this part of what the run has proven, so that a kill costs no more than that.
 GROWTH: Final = 0.25
 WALKS_OF_CHANGES: Final = 6
 SLICES_AT_ONCE: Final = 2
-# Fields of ours that Sage does not know, and those that it sends unasked.
-NOT_TO_ASK_FOR: Final = frozenset({"business_id", "is_deleted", "id", "displayed_as", UNCONVERTED})
 
 
 class ListReader(Reader):
@@ -209,7 +205,7 @@ class ListReader(Reader):
         """What is waited for, then the pages of the slices in their order."""
         if ask := super().wanted() or self._paging.wanted():
             return ask
-        if self._paging.waits:
+        if self._paging.sizes.waits:
             return None
         for one in self._open:
             number = one.pages.wanted()
@@ -298,11 +294,8 @@ class ListReader(Reader):
         return [day for item in page.taken.kept.items if (day := day_of(item.date))]
 
     def _always(self) -> dict[str, str]:
-        attributes = self._facts.attributes
-        if attributes != "all":
-            attributes = ",".join(name for name in self._facts.schema_["properties"] if name not in NOT_TO_ASK_FOR)
         sort = {"sort": "created_at:asc"} if self._facts.sort else {}
-        return {"attributes": attributes, **sort, **self._facts.query}
+        return {"attributes": attributes_of(self._facts), **sort, **self._facts.query}
 
     def _changed(self, since: dt.datetime) -> dict[str, str]:
         return {**self._always(), "updated_or_created_since": utc_text(since)}
@@ -353,7 +346,7 @@ class ListReader(Reader):
         self._save(Checkpoint.for_window(self._task.window, watermark))
 
     def _save(self, checkpoint: Checkpoint) -> None:
-        self._task.hand_on(Batch(checkpoint=checkpoint.asking(self._paging.smaller)))
+        self._task.hand_on(Batch(checkpoint=checkpoint.asking(self._paging.sizes.smaller)))
 
 
 def deletions(since: dt.datetime, earliest: str | None = None) -> dict[str, str]:

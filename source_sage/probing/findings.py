@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from source_sage.errors import some_of
+
 UNSETTLED: Final = "not settled"
 NAMED_AT_MOST: Final = 12
 
@@ -127,5 +129,4 @@ def either(
 
 def named(names: Sequence[str]) -> str:
     """Names, and of very many only the first."""
-    more = len(names) - NAMED_AT_MOST
-    return ", ".join(names[:NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
+    return some_of(names, NAMED_AT_MOST)

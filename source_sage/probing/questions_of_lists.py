@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
-from source_sage.clock import parse_utc, utc_text
+from source_sage.clock import DAY, SECOND, parse_utc, utc_text
 from source_sage.probing.findings import UNSETTLED, Finding, either, named
 from source_sage.probing.looker import Seen
 from source_sage.probing.subject import Record, Subject, moment_of
@@ -19,8 +19,6 @@ LISTS_TRIED: Final = 4
 FAT_ROWS: Final = 50
 PAGE_SIZES: Final = (200, 100, 50)
 ORDERED_BY: Final = ("created_at", "updated_at", "date", "displayed_as")
-DAY: Final = dt.timedelta(days=1)
-SECOND: Final = dt.timedelta(seconds=1)
 
 
 def order(subject: Subject) -> Finding:

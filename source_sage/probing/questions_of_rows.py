@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-from source_sage.clock import utc_text
+from source_sage.clock import DAY, SECOND, utc_text
 from source_sage.lists.rows import RowShaper
 from source_sage.probing.findings import UNSETTLED, Finding, either, named
 from source_sage.probing.subject import Record, Subject, moment_of
@@ -15,8 +15,6 @@ from source_sage.streams import StreamFacts
 
 ATTACHMENTS_TOO_OLD: Final = "2019-06-11T00:00:00Z"
 YEARS_OF_DELETIONS: Final = 2
-DAY: Final = dt.timedelta(days=1)
-SECOND: Final = dt.timedelta(seconds=1)
 
 
 def tombstones(subject: Subject) -> Iterator[Finding]:

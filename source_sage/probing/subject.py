@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from source_sage.lists.paging import attributes_of
 from source_sage.probing.looker import Looker, Seen
 from source_sage.streams import StreamFacts
 
@@ -46,7 +47,7 @@ class Subject:
         first = {}
         for name, facts in lists.items():
             told(name)
-            first[name] = looker.page(name, **{**facts.query, "attributes": attributes(facts)})
+            first[name] = looker.page(name, **{**facts.query, "attributes": attributes_of(facts)})
         return cls(looker, details, lists, first)
 
     def pages(self, **wanted: bool) -> Iterator[tuple[StreamFacts, Seen]]:
@@ -62,14 +63,6 @@ class Subject:
         """Tell whether a row comes with a query."""
         seen = self.looker.page(facts.name, **{**facts.query, **params})
         return any(one.get("id") == row.get("id") for one in seen.items)
-
-
-def attributes(facts: StreamFacts) -> str:
-    """What is asked for of a list's fields: all, or those that are declared where `all` would bring too much."""
-    if facts.attributes == "all":
-        return "all"
-    own = {"business_id", "is_deleted", "id", "displayed_as"}
-    return ",".join(name for name in facts.schema_["properties"] if name not in own)
 
 
 def moment_of(value: object) -> dt.datetime | None:

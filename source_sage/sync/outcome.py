@@ -14,7 +14,7 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_sage.api.businesses import Business
-from source_sage.errors import ListRefused, config_error
+from source_sage.errors import ListRefused, config_error, some_of
 
 REASONS_AT_MOST: Final = 5
 NAMES_AT_MOST: Final = 10
@@ -72,7 +72,7 @@ def _nothing_given(business: Business, refusals: Sequence[tuple[str, ListRefused
         by_reason.setdefault(refusal.reason, []).append(stream)
         remedies.setdefault(refusal.reason, refusal.message)
     reasons = [
-        f"{_some(streams)}: {reason}. {remedies[reason]}"
+        f"{some_of(streams, NAMES_AT_MOST)}: {reason}. {remedies[reason]}"
         for reason, streams in list(by_reason.items())[:REASONS_AT_MOST]
     ]
     return config_error(
@@ -101,7 +101,7 @@ def sync_failure(
     more = f" And {len(reasons) - REASONS_AT_MOST} more reasons in the log." if len(reasons) > REASONS_AT_MOST else ""
     rest = " Everything else was read and is saved." if read else ""
     return AirbyteTracedException(
-        message=f"{len(names)} of {streams} streams did not finish ({_some(names)}). "
+        message=f"{len(names)} of {streams} streams did not finish ({some_of(names, NAMES_AT_MOST)}). "
         f"{' '.join(reasons[:REASONS_AT_MOST])}{more}{rest}",
         internal_message=f"{len(failures)} readings failed",
         failure_type=_worst({failure.failure_type for _, failure in failures}),
@@ -112,8 +112,3 @@ def _worst(types: set[FailureType | None]) -> FailureType:
     if FailureType.transient_error in types:
         return FailureType.transient_error
     return FailureType.config_error if types == {FailureType.config_error} else FailureType.system_error
-
-
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - NAMES_AT_MOST
-    return ", ".join(names[:NAMES_AT_MOST]) + (f" and {more} more" if more > 0 else "")

@@ -37,8 +37,8 @@ class Progress:
         rows = sum(tally.rows + tally.tombstones for _, tally in tallies)
         rate = (rows - self._told_rows) / since
         self._told_at, self._told_rows = now, rows
-        in_work = [(key, tally) for key, tally in tallies if tally.in_work]
-        waiting = sum(tally.waits for _, tally in tallies)
+        in_work = [(key, tally) for key, tally in tallies if tally.begun and not tally.ended]
+        waiting = sum(not (tally.begun or tally.ended) for _, tally in tallies)
         in_work.sort(key=lambda one: -one[1].ahead)
         named = [
             f"{stream} of {self._report.title(business)}{_page(tally)}"

@@ -95,7 +95,7 @@ class _Section:
         unnamed = [name for name, tally in read.items() if tally.unnamed]
         self.folded = [
             *self._rest(rest, brief),
-            *(_folded(f"answers that named no business: {_list(unnamed)}") if unnamed else []),
+            *(_folded(f"answers that named no business: {', '.join(unnamed)}") if unnamed else []),
             *self._refusals(),
             *self._failures(len(tallies)),
         ]
@@ -112,18 +112,20 @@ class _Section:
             oldest = min((tally.oldest for tally in rest.values() if tally.oldest), default="")
             newest = max(tally.newest for tally in rest.values())
             changed = f" (changed {_minute(oldest)} to {_minute(newest)})" if newest else ""
-            lines += _folded(f"rows of others{changed}: {_list(full)}")
+            lines += _folded(f"rows of others{changed}: {', '.join(full)}")
         if empty := [name for name, tally in rest.items() if not tally.rows]:
-            lines += _folded(f"no rows: {_streams(len(empty)) if brief else _list(empty)}")
+            lines += _folded(f"no rows: {_streams(len(empty)) if brief else ', '.join(empty)}")
         return lines
 
     def _refusals(self) -> list[str]:
-        return [line for why, names in self._skipped.items() for line in _folded(f"skipped ({why}): {_list(names)}")]
+        return [
+            line for why, names in self._skipped.items() for line in _folded(f"skipped ({why}): {', '.join(names)}")
+        ]
 
     def _failures(self, streams: int) -> list[str]:
         lines: list[str] = []
         for why, names in self._failed.items():
-            which = f"all {streams} streams" if len(names) == streams > 1 else _list(names)
+            which = f"all {streams} streams" if len(names) == streams > 1 else ", ".join(names)
             lines += _folded(f"FAILED, {which}: {why}")
         return lines
 
@@ -138,10 +140,6 @@ def _by_text(texts: Mapping[str, str]) -> dict[str, list[str]]:
 
 def _streams(count: int) -> str:
     return f"{count} stream{'' if count == 1 else 's'}"
-
-
-def _list(names: Iterable[str]) -> str:
-    return ", ".join(names)
 
 
 def _figures(tallies: Iterable[Tally]) -> tuple[str, ...]:
