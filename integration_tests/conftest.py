@@ -1,4 +1,4 @@
-"""What the tests over real HTTP share: a sandbox with a small company, and one first sync of all its streams."""
+"""What the tests over real HTTP share: a sandbox with a small company, a first sync of all its streams, long lists."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from integration_tests.harness import Message, Output, catalog_of, discover, run
+from integration_tests.long_lists import LongSage
 from integration_tests.sandbox import Sandbox
 
 
@@ -28,3 +29,10 @@ def first_sync(box: Sandbox, streams: dict[str, Message]) -> Output:
     """All streams read once."""
     box.clear_requests()
     return run("read", box.config(), catalog=catalog_of(streams.values()))
+
+
+@pytest.fixture
+def sage() -> Iterator[LongSage]:
+    """A double without lists."""
+    with LongSage() as double:
+        yield double

@@ -6,21 +6,10 @@ asked for changes. Each was lost in silence when the other was taken for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
 from integration_tests.long_lists import Connection, LongSage
 
 LEDGER = "ledger_entries"
 ROWS = 12_000
-
-
-@pytest.fixture
-def sage() -> Iterator[LongSage]:
-    """A double without lists."""
-    with LongSage() as double:
-        yield double
 
 
 def test_history_is_read_though_a_long_reading_of_changes_was_cut_off(sage: LongSage) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,12 +16,6 @@ from source_sage.lists.page_sizes import FIRST_WAIT
 LISTS = ("contacts", "sales_invoices", "purchase_invoices", "journals")
 ROWS = 2_400
 WORKS = 50
-
-
-@pytest.fixture
-def sage() -> Iterator[LongSage]:
-    with LongSage() as double:
-        yield double
 
 
 def heavy(above: int = 60, status: int = 504, rows: range | None = None) -> Callable[[Call], Reply | None]:

@@ -8,7 +8,7 @@ fits on a few pages. `Connection` looks after each sync whether a key left twice
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -38,13 +38,6 @@ LONG = 26_000
 SOME = 6_000  # just long enough to be cut
 WORKERS = (1, 4, 16)
 RECENT_DATES = Dates.even("2025-04-15", "2025-06-28")
-
-
-@pytest.fixture
-def sage() -> Iterator[LongSage]:
-    """A double without lists."""
-    with LongSage() as double:
-        yield double
 
 
 def cost(connection: Connection) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -29,13 +28,6 @@ from integration_tests.long_lists.cases import LYING_TOTALS, MANNERS, ODD_DATES,
 
 LIVES = int(os.environ.get("LIVES", "10"))
 WORKERS = (1, 4, 16)
-
-
-@pytest.fixture
-def sage() -> Iterator[LongSage]:
-    """A double without lists."""
-    with LongSage() as double:
-        yield double
 
 
 @pytest.mark.quick("0")

@@ -172,11 +172,6 @@ def with_details(
 def of_user(businesses: Iterable[Business], transport: Transport, tally: Tally | None = None) -> list[Business]:
     """The same businesses with who it is that signed in; one request. Without a good answer that is not known.
 
-    Args:
-        businesses: of that person.
-        transport: asks Sage.
-        tally: where the request is counted.
-
     Raises:
         AirbyteTracedException: the sign-in does not work any more.
     """
