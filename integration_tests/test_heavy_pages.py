@@ -9,9 +9,9 @@ import pytest
 import requests
 
 from integration_tests.long_lists import NORMAL, THIN, Call, Connection, LongSage, Reply, gateway, sage_error
-from source_sage.api import transport
 from source_sage.api.transport import Transport
 from source_sage.lists.page_sizes import FIRST_WAIT
+from source_sage.session import TooLarge
 
 LISTS = ("contacts", "sales_invoices", "purchase_invoices", "journals")
 ROWS = 2_400
@@ -132,7 +132,7 @@ def test_a_row_that_goes_between_two_parts_of_a_page_hides_no_other(sage: LongSa
 TOO_HEAVY: dict[str, Exception] = {
     "no answer in time": requests.exceptions.ReadTimeout(),
     "a body that takes too long": requests.exceptions.ConnectionError("ReadTimeoutError: Read timed out."),
-    "a body that is too large": transport._BrokenAnswer(transport.TOO_LARGE),
+    "a body that is too large": TooLarge(),
 }
 
 
