@@ -53,6 +53,7 @@ PAUSES_AFTER_A_STRANGE_REFUSAL: Final = (2.0, 20.0)
 # What Sage's guide leaves out of its promise that each answer names the business it is for.
 WITHOUT_ECHO: Final = re.compile(r"/(businesses|user)(/|$)")
 T = TypeVar("T")
+S = TypeVar("S")
 
 
 class NoGoodAnswer(AirbyteTracedException):
@@ -72,12 +73,23 @@ class Answer(Generic[T]):
         moment: when it answered (UTC), by Sage's clock (HTTP `Date`) or this machine's, whichever is behind.
         took: seconds from the request to the answer.
         size: of the answer, in bytes.
+        date: what Sage's clock showed (UTC); None if the answer does not say.
     """
 
     taken: T
     moment: dt.datetime
     took: float
     size: int
+    date: dt.datetime | None = None
+
+    @property
+    def stamp(self) -> dt.datetime:
+        """When it answered by the clock that rows are stamped with, as far as the answer tells of that."""
+        return self.date or self.moment
+
+    def of(self, taken: S) -> Answer[S]:
+        """The same answer, of which something else was made."""
+        return Answer(taken, self.moment, self.took, self.size, self.date)
 
     @property
     def began(self) -> dt.datetime:
@@ -191,7 +203,7 @@ class Transport:
                 if came.meaning is None:
                     self._require_echo(path, came.response, business_id, asked.tally)
                     taken = self._taken(path, came.content, list_expected, take)
-                    return Answer(taken, self._moment(came.response), came.took, len(came.content))
+                    return self._answer(came, taken)
             except (requests.exceptions.RequestException, BrokenAnswer) as problem:
                 self._wait_or_give_up(asked, what_happened(problem), too_heavy=is_too_heavy(problem))
             else:
@@ -296,10 +308,10 @@ class Transport:
                 raise BrokenAnswer("the answer held no list")
             return take(body)
 
-    def _moment(self, response: requests.Response) -> dt.datetime:
-        """When Sage answered; the earlier of the two clocks, since a watermark that is too late loses changes."""
-        now = self._clock.now()
-        return min(date_of(response.headers) or now, now)
+    def _answer(self, came: _Came, taken: T) -> Answer[T]:
+        """Its moment is by the earlier of the two clocks, since a watermark that is too late loses changes."""
+        now, date = self._clock.now(), date_of(came.response.headers)
+        return Answer(taken, min(date or now, now), came.took, len(came.content), date)
 
     def _wait_or_give_up(self, asked: _Asked, what: str, *, too_heavy: bool) -> None:
         """Ask again what failed for a reason that passes; not what is too heavy and can be had by smaller requests."""

@@ -175,7 +175,7 @@ def _joined(envelope: Envelope, parts: Sequence[Answer[Page]]) -> Answer[Page]:
     """The answer of a whole page from those of its parts."""
     if len(parts) == 1:
         (one,) = parts
-        return Answer(Page(envelope, one.taken.kept), one.moment, one.took, one.size)
+        return one.of(Page(envelope, one.taken.kept))
     # A row that moved from one part to the next while they were asked for leaves once.
     to_emit: dict[Any, None] = {}
     records: list[Records] = []
@@ -187,7 +187,8 @@ def _joined(envelope: Envelope, parts: Sequence[Answer[Page]]) -> Answer[Page]:
     # As if it had been under way all the time: what was changed between two parts was changed while it was read.
     moment = max(one.moment for one in parts)
     began = min(one.began for one in parts)
-    return Answer(Page(envelope, kept), moment, (moment - began).total_seconds(), sum(one.size for one in parts))
+    size, date = sum(one.size for one in parts), max((one.date for one in parts if one.date), default=None)
+    return Answer(Page(envelope, kept), moment, (moment - began).total_seconds(), size, date)
 
 
 def attributes_of(facts: StreamFacts) -> str:

@@ -57,7 +57,7 @@ class ListReader(Reader):
         self._inclusive: set[str] = set()
         self._expected: int | None = None  # rows of the ranges that were begun
         self._warned = self._knows_excess = False
-        self._latest = task.clock.now()
+        self._latest = self._stamp = task.clock.now()
         checkpoint = task.checkpoint
         self._old = checkpoint
         self._whole = checkpoint.whole if checkpoint else None
@@ -275,7 +275,7 @@ class ListReader(Reader):
             page: the answer.
             changed: the least and the greatest time of change on it; nothing if there is none.
         """
-        self._latest = page.moment
+        self._latest, self._stamp = page.moment, page.stamp
         if self._began is None:
             self._began = page.began
             if self._whole is not None:
@@ -329,7 +329,7 @@ class ListReader(Reader):
         gone = hashes.keys() - self._has_left(hashes)
         self._left.add(gone)
         named = [(str(hashes[one].key), hashes[one].gone) for one in gone]
-        rows = self._to_emit.tombstones(named, utc_text(self._latest))
+        rows = self._to_emit.tombstones(named, utc_text(self._stamp))
         self._task.tally.tombstones += len(rows)
         self._task.hand_on(Batch(self._task.emit(rows, deletions=True)))
 
