@@ -20,11 +20,10 @@ what is asked of each list. None of the lists that are read so changes by being 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from enum import Enum
 from typing import Any, Final
 
-from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_sage.api.rights import digest
@@ -47,6 +46,8 @@ ASKED_AT_MOST: Final = 20
 SECONDS_TO_ASK: Final = 40.0
 SECONDS_IN_ALL: Final = 60.0
 WALKS_OF_KEYS: Final = 2
+# Words of Sage's that are about who asks, whatever the status beside them (docs/sage-api.md#errors).
+ABOUT_RIGHTS: Final = frozenset(("AuthorizationFailure", "MultiUserAccessDenied"))
 
 
 class _Standing(Enum):
@@ -88,7 +89,8 @@ class InferringReader(ListReader):
         elif not (self._facts.date_field and self._task.window != ALL_DATES):
             self._known.note_all_read(utc_text(self._latest))
         if self._known.has_new:
-            self._known.note_rights((yield from self.answer(self._rights)).taken)
+            # Who signed in is not asked again for what only is learnt: one request more for each list with new rows.
+            yield from self._look_at_rights(self._task.business.user)
         if self._kept() is None and self._known.too_many:
             logger.info(
                 "%s: what is deleted there is not shown: Sage does not tell of it, and there are more rows than are "
@@ -155,10 +157,11 @@ class InferringReader(ListReader):
         if not gone:
             return
         last = yield from self._standing(listed[-1])
-        self._known.note_rights((yield from self.answer(self._rights)).taken)
-        is_sure = last.taken is _Standing.THERE and self._known.are_kept
+        user = yield from self.answer(lambda: self._told("/user", lambda told: str(told.get("id") or "")))
+        yield from self._look_at_rights(user.taken)
+        is_sure = last.taken is _Standing.THERE and self._known.are_kept and not self._known.has_new
         if is_sure and clock.monotonic() - began <= SECONDS_IN_ALL:
-            self._emit_inferred(gone, utc_text(last.moment))
+            self._emit_inferred(gone, utc_text(last.stamp))
         else:
             logger.info("%s: whether %d rows are gone is not clear; the next sync asks again.", self._name, len(gone))
 
@@ -177,37 +180,46 @@ class InferringReader(ListReader):
             try:
                 came = self._one(f"{task.facts.path}/{key}", {"attributes": "id"})
             except ListRefused as refusal:
-                standing = _Standing.GONE if refusal.status == 404 else _Standing.UNCLEAR
-                return Answer(standing, task.clock.now(), 0.0, 0)
+                is_gone = refusal.status == 404 and refusal.code not in ABOUT_RIGHTS
+                return Answer(_Standing.GONE if is_gone else _Standing.UNCLEAR, task.clock.now(), 0.0, 0)
             if came is None:
                 return Answer(_Standing.UNCLEAR, task.clock.now(), 0.0, 0)
             is_it = str(came.taken.get("id")) == key
-            return Answer(_Standing.THERE if is_it else _Standing.UNCLEAR, came.moment, came.took, came.size)
+            return came.of(_Standing.THERE if is_it else _Standing.UNCLEAR)
 
         return self.answer(ask)
 
-    def _rights(self) -> Answer[str]:
-        """What the user may see now; empty if that is not told."""
-        task = self._task
+    def _look_at_rights(self, user: str | None) -> Steps[None]:
+        """Note what the user of this id may see now."""
+        key = self._task.business.id
+
+        def rights(told: dict[str, Any]) -> str:
+            return digest(user or "", told) if told.get("id") == key else ""
+
+        seen = yield from self.answer(lambda: self._told(f"/businesses/{key}", rights))
+        self._known.note_rights(None if user is None else seen.taken)
+
+    def _told(self, path: str, take: Callable[[dict[str, Any]], str]) -> Answer[str | None]:
+        """What one record says of the user; empty if Sage refuses it, None if there is no good answer."""
         try:
-            came = self._one(f"/businesses/{task.business.id}", {})
+            came = self._one(path, {})
         except ListRefused:
-            came = None
-        if came is None or came.taken.get("id") != task.business.id:
-            return Answer("", task.clock.now(), 0.0, 0)
-        return Answer(digest(task.business.user, came.taken), came.moment, came.took, came.size)
+            return Answer("", self._task.clock.now(), 0.0, 0)
+        if came is None:
+            return Answer(None, self._task.clock.now(), 0.0, 0)
+        return came.of(take(came.taken))
 
     def _one(self, path: str, params: dict[str, str]) -> Answer[dict[str, Any]] | None:
         """Ask for one record, once; None if there is no good answer.
 
         Raises:
             ListRefused: Sage refuses it in its own words.
-            AirbyteTracedException: nothing can be asked any more.
+            OfTheRun: nothing can be asked any more.
         """
         task = self._task
         try:
             return task.transport.get(path, params, dict, business_id=task.business.id, tally=task.tally, tries=1)
-        except AirbyteTracedException as failure:
-            if isinstance(failure, OfTheRun) or failure.failure_type is FailureType.config_error:
-                raise
+        except OfTheRun:
+            raise
+        except AirbyteTracedException:
             return None

@@ -135,10 +135,13 @@ class KnownKeys:
         self.too_many = True
         self._forget_all()
 
-    def note_rights(self, rights: str) -> None:
-        """Note what the user may see now that all keys were seen; if it is not what it was, none is known."""
-        self.has_new = False
-        if rights != self._rights:
+    def note_rights(self, rights: str | None) -> None:
+        """Note what the user may see now that all keys were seen; if it is not what it was, none is known.
+
+        Where nobody could find out (None), what earlier runs have left stays as it is.
+        """
+        self.has_new = rights is None
+        if rights is not None and rights != self._rights:
             self._rights = ""
             self._forget_all()
 
@@ -148,7 +151,7 @@ class KnownKeys:
 
     def are_all(self, total: int, now: dt.datetime) -> bool:
         """Tell whether the length of the list says that nothing is missing, and that was looked at lately."""
-        is_fresh = bool(self._read_at) and now - parse_utc(self._read_at) < READ_ANEW_AFTER
+        is_fresh = bool(self._read_at) and abs(now - parse_utc(self._read_at)) < READ_ANEW_AFTER
         return is_fresh and total == len(self._seen) - len(self._hidden)
 
     def note_all_read(self, moment: str) -> None:
