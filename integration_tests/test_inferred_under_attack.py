@@ -380,6 +380,7 @@ def test_dates_that_change_from_sync_to_sync_take_no_row_away(box: Sandbox, comp
     ):
         kept = {k: v for k, v in pipeline.config.items() if k not in ("end_date", "include_historical_data")}
         pipeline.config = kept | dates
+        box.clock.advance(8 * DAY)  # or the keys are not read
         output = sync(pipeline)
         assert output.rows("deleted_records") == []
         assert not any(told(output, name) for name in ("sales_quotes", "stock_movements"))
@@ -437,9 +438,6 @@ DAMAGE: Final[dict[str, Callable[[dict[str, Any]], object]]] = {
     "a moment to come": lambda keys: keys.update(read_at="9999-12-31T23:59:59Z"),
     "other rights": lambda keys: keys.update(rights="0"),
     "numbers for ids": with_ids(lambda ids: list(range(len(ids)))),
-    "one text of ids": with_ids(",".join),
-    "no moment": lambda keys: keys.update(seen={"yesterday": []}),
-    "nothing": lambda keys: keys.clear(),
 }
 
 
