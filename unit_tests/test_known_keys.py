@@ -53,6 +53,7 @@ def test_a_list_as_long_as_its_keys_lacks_none_for_a_week(keys: set[str], hidden
     read_at = parse_utc(EARLIER)
     assert one.are_all(total, read_at + READ_ANEW_AFTER - dt.timedelta(seconds=1))
     assert not one.are_all(total, read_at + READ_ANEW_AFTER)
+    assert not one.are_all(total, read_at - READ_ANEW_AFTER), "a moment to come is none to rest on"
     assert not one.are_all(total + 1, read_at)
     assert not one.are_all(total - 1, read_at)
 
@@ -183,3 +184,14 @@ def test_with_other_rights_in_the_end_none_is_known(now: str) -> None:
     assert one.missing(()) == []
     assert one.kept() is None
     assert not one.are_kept and not one.too_many
+
+
+@given(KEYS, KEYS)
+def test_where_nobody_can_tell_the_rights_what_was_known_stays_as_it_is(keys: set[str], new: set[str]) -> None:
+    before = known(*keys)
+    one = again(before)
+    one.see(new, NOW)
+    one.note_rights(None)
+    assert one.are_kept
+    assert one.has_new, "so that it is asked once more at the end"
+    assert one.kept() == before.kept()
