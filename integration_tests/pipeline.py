@@ -14,7 +14,7 @@ from integration_tests.sandbox.manners.requestlog import Logged
 from integration_tests.test_streams import EVERY_STREAM, unequal
 from source_sage import streams
 from source_sage.clock import Clock
-from source_sage.lists import cuts, proofs, reading, walks
+from source_sage.lists import cuts, list_reader, proofs, reading
 
 LONG_AGO, FAR_OFF = "0001-01-01", "9999-12-31"
 SECONDS_TO_END = 30
@@ -53,10 +53,10 @@ class SandboxClock(Clock):
 
 # Numbers of rows that a reading decides by.
 BY_ROWS: list[tuple[Any, str]] = [
-    (walks, "SHORT_LIST"),
+    (list_reader, "SHORT_LIST"),
     (reading, "SHORT_LIST"),
-    (walks, "FIRST_SLICE"),
-    (walks, "LONGEST_SLICE"),
+    (list_reader, "FIRST_SLICE"),
+    (list_reader, "LONGEST_SLICE"),
     (proofs, "TOUCHED_AT_MOST"),
     (cuts, "FIRST_SLICE"),
 ]

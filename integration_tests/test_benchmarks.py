@@ -19,7 +19,7 @@ from benchmarks.peers.shaping import compiled
 from benchmarks.readers import Job, plain_client
 from benchmarks.server import Counts, Server
 from benchmarks.targets import most_requests, slices_of
-from source_sage.lists import cuts, walks
+from source_sage.lists import cuts, list_reader
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +185,7 @@ def test_no_list_of_the_bench_ends_with_a_full_page() -> None:
 
 
 def test_the_target_for_requests_follows_what_the_reading_decides_by() -> None:
-    decided_by = (cuts.SHORT_LIST, cuts.FIRST_SLICE, walks.GROWTH, cuts.LONGEST_SLICE)
+    decided_by = (cuts.SHORT_LIST, cuts.FIRST_SLICE, list_reader.GROWTH, cuts.LONGEST_SLICE)
     assert decided_by == (targets.SHORT_LIST, targets.FIRST_SLICE, targets.GROWTH, targets.LONGEST_SLICE)
     assert [most_requests(rows) for rows in (0, 1, 200, 201, 5_000)] == [3, 3, 3, 4, 27]
     assert most_requests(5_001) == 26 + 4 * slices_of(5_001) + 5

@@ -47,7 +47,7 @@ from integration_tests.seeded import SeededThreads
 from integration_tests.test_streams import unequal
 from source_sage import streams
 from source_sage.api.rights import digest
-from source_sage.lists import cuts, paging, proofs, reading, walks
+from source_sage.lists import cuts, list_reader, paging, proofs, reading
 
 EXAMPLES = int(os.environ.get("TORTURE_EXAMPLES", "200"))
 # Shares of them that workers take; each stays within minutes.
@@ -65,10 +65,10 @@ ORDERS = [f"{by}:{way}" for by in ("created", "updated", "date", "name") for way
 # the real values.
 SMALL = {
     (paging, "SMALLEST_PAGE"): 1,
-    (walks, "SHORT_LIST"): 2 * PAGE_SIZE,
+    (list_reader, "SHORT_LIST"): 2 * PAGE_SIZE,
     (reading, "SHORT_LIST"): 2 * PAGE_SIZE,
-    (walks, "FIRST_SLICE"): PAGE_SIZE,
-    (walks, "LONGEST_SLICE"): 4 * PAGE_SIZE,
+    (list_reader, "FIRST_SLICE"): PAGE_SIZE,
+    (list_reader, "LONGEST_SLICE"): 4 * PAGE_SIZE,
     (cuts, "FIRST_SLICE"): PAGE_SIZE,
     (proofs, "TOUCHED_AT_MOST"): 2 * PAGE_SIZE,
 }

@@ -25,7 +25,7 @@ import pytest
 from integration_tests.harness import Message
 from integration_tests.pipeline import Pipeline, is_walk, page_size
 from integration_tests.sandbox import Company, Sandbox, faults
-from source_sage.lists import cuts, walks
+from source_sage.lists import cuts, list_reader
 from source_sage.lists.state import RANGES_AT_MOST
 
 FULL = "RESUME_FULL" in os.environ
@@ -64,8 +64,8 @@ def under_way(rows: int, first: int = FIRST_SLICE, longest: int = LONGEST_SLICE)
     The more is proven, the longer are the slices. Two are read at once, and one more may have ended without being
     proven.
     """
-    saved = max(0.0, (rows - 3 * first) / (1 + 3 * walks.GROWTH))
-    return int(3 * min(first + walks.GROWTH * saved, longest))
+    saved = max(0.0, (rows - 3 * first) / (1 + 3 * list_reader.GROWTH))
+    return int(3 * min(first + list_reader.GROWTH * saved, longest))
 
 
 def measured_sync(pipeline: Pipeline, kill_after: int | None) -> tuple[int, int, int]:

@@ -18,7 +18,7 @@ from integration_tests.sandbox import faults
 from integration_tests.sandbox.settings import Settings
 from scripts import make_docs
 from source_sage.api import answers, pace, transport
-from source_sage.lists import inferred, known_keys, paging, proofs, still, walks
+from source_sage.lists import inferred, known_keys, list_reader, paging, proofs, still
 from source_sage.sign_in import tokens
 from source_sage.streams import PACKAGE, every_stream, manifest
 
@@ -241,7 +241,7 @@ NUMBERS: Final = ("no", "one", "two", "three", "four", "five", "six", "seven", "
 def test_the_figures_are_the_package_s() -> None:
     agents, users = " ".join(DESIGN.split()), " ".join(USER_DOCS.split())
     known = " ".join((ROOT / "docs/sage-api.md").read_text(encoding="utf-8").split())
-    overlap = NUMBERS[walks.OVERLAP.seconds // 60]
+    overlap = NUMBERS[list_reader.OVERLAP.seconds // 60]
     assert f"began, less {overlap} minutes**" in agents and f"| {overlap} minutes of overlap" in known
     assert f"the {still.LATE_EDITS.days} days before the watermark" in agents
     assert f"since {still.LATE_EDITS.days} days before the sync before it" in users

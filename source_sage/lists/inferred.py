@@ -34,11 +34,11 @@ from source_sage.errors import ListRefused, OfTheRun
 from source_sage.lists.asking import Steps
 from source_sage.lists.keys import hash_of
 from source_sage.lists.known_keys import BYTES_OF_A_KEY, KEYS_AT_MOST, KeptKeys, KnownKeys
+from source_sage.lists.list_reader import ListReader
 from source_sage.lists.paging import Page
 from source_sage.lists.slices import Slice
 from source_sage.lists.state import Checkpoint
 from source_sage.lists.task import Batch, Task
-from source_sage.lists.walks import ListReader
 
 logger = logging.getLogger("airbyte.source-sage")
 

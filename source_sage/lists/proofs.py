@@ -15,13 +15,13 @@ from source_sage.clock import parse_utc
 from source_sage.config import ALL_DATES
 from source_sage.lists.asking import Steps
 from source_sage.lists.inferred import InferringReader
+from source_sage.lists.list_reader import deletions
 from source_sage.lists.paging import Item
 from source_sage.lists.rows import second_of
 from source_sage.lists.rows_to_emit import day_of
 from source_sage.lists.slices import Slice
 from source_sage.lists.task import Task
 from source_sage.lists.touched import Change, Touched
-from source_sage.lists.walks import deletions
 
 # Longer than a change may take to show up while a list is read.
 LATE: Final = dt.timedelta(seconds=75)

@@ -22,13 +22,13 @@ from source_sage.clock import parse_utc, utc_text
 from source_sage.config import ALL_DATES
 from source_sage.lists.asking import Steps
 from source_sage.lists.cuts import SHORT_LIST, last_days, remaining
+from source_sage.lists.list_reader import OVERLAP
 from source_sage.lists.paging import Page
 from source_sage.lists.proofs import ProvenReader, changes_of
 from source_sage.lists.rows import second_of
 from source_sage.lists.slices import Slice
 from source_sage.lists.state import Whole
 from source_sage.lists.touched import Touched
-from source_sage.lists.walks import OVERLAP
 
 # A long list of changes is read by dates anew rather than without checkpoints if it is this part of the whole list.
 PART_WORTH_ALL: Final = 4

@@ -14,10 +14,10 @@ from source_sage.config import ALL_DATES, Window
 from source_sage.lists.asking import Steps
 from source_sage.lists.cuts import remaining
 from source_sage.lists.inferred import InferringReader
+from source_sage.lists.list_reader import ListReader
 from source_sage.lists.slices import Slice
 from source_sage.lists.state import Whole
 from source_sage.lists.task import Task
-from source_sage.lists.walks import ListReader
 
 LATE_EDITS: Final = dt.timedelta(days=90)
 
