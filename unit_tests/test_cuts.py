@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from source_sage.config import ALL_DATES, Window
 from source_sage.lists.cuts import (
+    DAYS_AROUND_A_LONG_ONE,
     FIRST_SLICE,
     LONGEST_SLICE,
     MOST_TIMES_AS_MANY_DAYS,
@@ -110,11 +111,18 @@ class Cut:
 
 
 def cut(
-    days: Sequence[dt.date], window: Window, limits: Sequence[int] = (FIRST_SLICE,), *, page: int = PAGE, seed: int = 0
+    days: Sequence[dt.date],
+    window: Window,
+    limits: Sequence[int] = (FIRST_SLICE,),
+    *,
+    page: int = PAGE,
+    seed: int = 0,
+    overlap: bool = False,
 ) -> Cut:
     """Cut a list of rows with these dates as a reading does.
 
     Args:
+        overlap: whether no answer shows that Sage counts the edges in.
         limits: how many rows each slice may hold in turn; the last one holds for all others.
         seed: which rows are on first pages.
     """
@@ -133,12 +141,13 @@ def cut(
         if order == "any":
             some = chance.sample(inside, min(page, len(inside)))
         shown = [ordered[row] for row in some]
-        inclusive.update({"from_date"} if first in shown else (), {"to_date"} if last in shown else ())
+        if not overlap:
+            inclusive.update({"from_date"} if first in shown else (), {"to_date"} if last in shown else ())
         return len(inside), shown
 
     rows, shown = first_page(window)
     made = Cut([], 1)
-    cutter = Cutter(window, rows, shown, TODAY)
+    cutter = Cutter(window, rows, shown, TODAY, overlap=overlap)
     while cutter.more:
         limit = limits[min(len(made.slices), len(limits) - 1)]
         proposed, known = cutter.propose(limit), len(inclusive)
@@ -192,15 +201,17 @@ WINDOWS: Final = st.sampled_from(
     st.lists(st.integers(10, 90), min_size=1, max_size=8),
     st.integers(1, 20),
     st.integers(0, 2**32),
+    st.booleans(),
 )
 def test_slices_are_all_dates_of_the_range_each_of_them_once(
-    groups: list[tuple[dt.date, int]], window: Window, limits: list[int], page: int, seed: int
+    groups: list[tuple[dt.date, int]], window: Window, limits: list[int], page: int, seed: int, overlap: bool
 ) -> None:
     days = [day for day, count in groups for _ in range(count)]
-    found = cut(days, window, limits, page=page, seed=seed)
+    found = cut(days, window, limits, page=page, seed=seed, overlap=overlap)
     assert_is_a_partition(window, found)
+    longest = DAYS_AROUND_A_LONG_ONE if overlap else 1
     for number, (one, rows) in enumerate(found.slices):
-        is_a_day = one.start is not None and one.start == (one.end or dt.date.max)
+        is_a_day = one.start is not None and ((one.end or dt.date.max) - one.start).days < longest
         is_the_very_first_day = one.start is None and one.end in (dt.date.min, dt.date.min + DAY)
         limit = limits[min(number, len(limits) - 1)]
         assert rows <= limit or is_a_day or is_the_very_first_day, "what is too long is cut, down to a day"
@@ -268,6 +279,18 @@ def test_long_lists_are_cut_by_few_questions(kind: str, window: Window) -> None:
 def test_no_row_is_read_by_two_slices_but_few(kind: str, window: Window) -> None:
     inside = sum(map(window.holds, YEARS[kind]))
     assert all(sum(rows for _, rows in found.slices) <= 1.03 * inside for found in cut_thrice(kind, window))
+
+
+@pytest.mark.parametrize("kind", YEARS)
+def test_a_long_day_is_read_once_though_slices_overlap(kind: str) -> None:
+    # At the beginning of the books that shrink every day holds nearly as much as a slice may, and its neighbours too.
+    most = 1.1 if kind == "shrinking" else 1.05
+    for seed in range(5):
+        found = cut(YEARS[kind], ALL_DATES, RAMP, seed=seed, overlap=True)
+        assert_is_a_partition(ALL_DATES, found)
+        assert sum(rows for _, rows in found.slices) <= most * len(YEARS[kind])
+        # It is looked for down to the day before the days around it are asked for.
+        assert found.asked <= 4 * len(found.slices) + 10
 
 
 def test_an_even_list_of_200_000_rows_costs_few_questions() -> None:

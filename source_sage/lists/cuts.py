@@ -26,6 +26,9 @@ MOST_TIMES_AS_MANY_DAYS: Final = 8
 MOST_TIMES_ALL: Final = 4
 MOST_DAYS_ALIKE: Final = 3
 RECKONED_AT_MOST: Final = 3
+# Where slices overlap for ever, a long day would be read by its own slice and by both beside it. One slice around it
+# has quiet days at its ends.
+DAYS_AROUND_A_LONG_ONE: Final = 5
 # Nothing is dated before the first day of the calendar or after its last: these are open ends.
 BEFORE_ALL: Final = dt.date.min.toordinal()
 AFTER_ALL: Final = dt.date.max.toordinal()
@@ -93,12 +96,15 @@ class Cutter:
         rows: how many rows it holds, by its first page.
         days: dates of some of them.
         today: where most lists end.
+        overlap: whether each slice brings the rows of the days beside it too, for ever.
 
     Attributes:
         asked: what was proposed last.
     """
 
-    def __init__(self, window: Window, rows: int, days: Iterable[dt.date], today: dt.date) -> None:
+    def __init__(
+        self, window: Window, rows: int, days: Iterable[dt.date], today: dt.date, *, overlap: bool = False
+    ) -> None:
         self._at, self._end = _first(window), _last(window)
         self._rows = rows
         self._all = rows
@@ -111,6 +117,7 @@ class Cutter:
         self._is_believed = True
         self._rest: int | None = None
         self._alike = 0
+        self._overlap, self._around_a_day = overlap, False
         self.asked = window
 
     @property
@@ -124,8 +131,12 @@ class Cutter:
         if not self._is_believed:
             self.asked = _window(self._at, last)
             return self.asked
+        if self._around_a_day:
+            last = min(self._at + DAYS_AROUND_A_LONG_ONE - 1, self._end)
+            self.asked = _window(self._at, last)
+            return self.asked
         if self._at == BEFORE_ALL:
-            last = min(self._oldest - 1, self._end)
+            last = min(self._oldest - (2 if self._overlap else 1), self._end)
         elif self._too_long is not None or self._rows > limit:
             last = min(self._at + max(1, round(self._days)) - 1, self._end)
         if self._too_long is not None:
@@ -134,7 +145,8 @@ class Cutter:
         return self.asked
 
     def fits(self, rows: int, days: Iterable[dt.date], limit: int) -> bool:
-        """Note the first page of what was proposed; tells whether it is a slice. One day is one, however long.
+        """Note the first page of what was proposed; tells whether it is a slice. One day is one, however long; where
+        slices overlap, the days around a long one are.
 
         Args:
             rows: its total.
@@ -145,7 +157,11 @@ class Cutter:
         seen = [day.toordinal() for day in days]
         self._newest = max([self._newest, *seen])
         length = self._length(first, last)
-        if self._is_believed and rows > limit and first < last and last > BEFORE_ALL + 1:
+        is_too_long = self._is_believed and rows > limit and last > BEFORE_ALL + 1 and not self._around_a_day
+        if is_too_long and self._overlap and first == last < self._end:
+            self._around_a_day = True
+            return False
+        if is_too_long and first < last:
             self._too_long = last
             self._rest = rows if self._rest is None else self._rest
             self._tries += 1
@@ -170,7 +186,7 @@ class Cutter:
         self._is_believed = self._is_believed and is_in_bounds
         self._rest = None
         self._at = last + 1
-        self._too_long, self._tries = None, 0
+        self._too_long, self._tries, self._around_a_day = None, 0, False
         return True
 
     def _length(self, first: int, last: int) -> int:

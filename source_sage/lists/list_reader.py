@@ -10,7 +10,7 @@ import datetime as dt
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from source_sage.api.transport import Answer
 from source_sage.clock import DAY, SECOND, parse_utc, utc_text
@@ -39,6 +39,9 @@ SLICES_AT_ONCE: Final = 2
 
 class ListReader(Reader):
     """Reads a list of pages."""
+
+    # Whether no answer can show that Sage counts the days in that a question names.
+    _overlap: ClassVar[bool] = False
 
     def __init__(self, task: Task) -> None:
         super().__init__()
@@ -79,7 +82,8 @@ class ListReader(Reader):
             is_long = cut and self._facts.dates and total > SHORT_LIST
             if is_long and (yield from self._may_be_cut(base, slice_, page)):
                 self._note(None, page)
-                yield from self._cut(base, Cutter(window, total, self._days(page), self._task.clock.now().date()))
+                today = self._task.clock.now().date()
+                yield from self._cut(base, Cutter(window, total, self._days(page), today, overlap=self._overlap))
             else:
                 self._begin(slice_, page)
         while any(not one.pages.finished for one in self._open):
@@ -287,8 +291,9 @@ class ListReader(Reader):
                 self._lag = max(behind, dt.timedelta(0))
 
     def _learn_of_dates(self, params: Mapping[str, str], days: Iterable[dt.date]) -> None:
-        shown = {day.isoformat() for day in days}
-        self._inclusive.update(name for name in ("from_date", "to_date") if params.get(name) in shown)
+        if not self._overlap:
+            shown = {day.isoformat() for day in days}
+            self._inclusive.update(name for name in ("from_date", "to_date") if params.get(name) in shown)
 
     def _days(self, page: Answer[Page]) -> list[dt.date]:
         return [day for item in page.taken.kept.items if (day := day_of(item.date))]

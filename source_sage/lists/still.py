@@ -6,7 +6,6 @@ A list that stood still is whole. Of stock movements the last months are read ag
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
 from typing import Final
 
 from source_sage.clock import parse_utc
@@ -37,6 +36,9 @@ class StillReading(ListReader):
 
 class MovementsReading(InferringReader):
     """Reads a list that takes dates and no filter for changes."""
+
+    # Its date is a time in UTC, whose day may be another one at Sage.
+    _overlap = True
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)
@@ -108,6 +110,3 @@ class MovementsReading(InferringReader):
     def _note_proven(self, slice_: Slice) -> None:
         self._proven_slices.append(slice_)
         super()._note_proven(slice_)
-
-    def _learn_of_dates(self, params: Mapping[str, str], days: Iterable[dt.date]) -> None:
-        """Nothing: the date is a time in UTC, and its day may be another one at Sage."""
