@@ -83,7 +83,7 @@ pages-test: .venv/installed .venv-demo/installed ## Run the blocks of README and
 
 # The convergence property, thousands of times: about a second an example.
 torture: .venv/installed ## Random changes, faults and kills, 2,000 times: TORTURE_EXAMPLES (half an hour)
-	TORTURE_EXAMPLES=$${TORTURE_EXAMPLES:-2000} $(BIN)/pytest $(PARALLEL) integration_tests/test_convergence.py --timeout 0
+	TORTURE_EXAMPLES=$${TORTURE_EXAMPLES:-2000} $(BIN)/pytest $(PARALLEL) integration_tests/test_convergence.py -m "slow or not slow" --timeout 0
 
 # Whatever comes from outside, in ways that nobody thought of; `make test` does the same with a hundred examples each.
 fuzz: .venv/installed ## Whatever comes from outside, in ways nobody thought of: FUZZ_EXAMPLES (half an hour)

@@ -4,8 +4,8 @@ Hypothesis drives a sandbox that answers in this process: changes between syncs 
 default order, faults, kills and resumes. The messages feed two destinations: a small append-dedup one, and one that
 keeps every row, into which no key may come twice in a run. Which request is answered next, of 1, 4 or 16 that are under
 way, and which answer is taken next, is a part of the example. Each example reads a few kinds of lists, and what happens
-happens to these. A failing one is printed as the steps that lead to it, with a line to replay it. `make torture` runs
-thousands; the number is in TORTURE_EXAMPLES.
+happens to these. A failing one is printed as the steps that lead to it, with a line to replay it. `make test` runs a
+third of three hundred, `make test-slow` the others, `make torture` thousands; the number is in TORTURE_EXAMPLES.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ from source_sage import streams
 from source_sage.api.rights import digest
 from source_sage.lists import cuts, list_reader, paging, proofs, reading
 
-EXAMPLES = int(os.environ.get("TORTURE_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("TORTURE_EXAMPLES", "300"))
 # Shares of them that workers take; each stays within minutes.
-SHARDS = max(10, EXAMPLES // 100)
+SHARDS = max(15, EXAMPLES // 100)
 WORKERS = [int(one) for one in os.environ.get("TORTURE_WORKERS", "1,4,16").split(",")]
 # Finding the smallest failing example may take many minutes; TORTURE_SHRINK=0 leaves it out.
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] * (os.environ.get("TORTURE_SHRINK") != "0"))]
@@ -393,6 +393,7 @@ class Books(RuleBasedStateMachine):
 
 # Finding the smallest failing example may take many minutes.
 @pytest.mark.timeout(1800)
+@pytest.mark.quick("0", "1", "2", "3", "4")
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_books_are_equal_once_the_changes_stop(shard: int) -> None:
     """A share of the examples. By its name each share has other examples where they are to be the same every time."""
