@@ -104,7 +104,11 @@ def test_the_ideal_knows_everything_beforehand() -> None:
     assert all(length % PAGE_SIZE for length in adversity.lengths(0.1).values())
 
 
-def test_the_plain_client_reads_all_that_it_is_given_and_says_what_it_left_out(server: Server, tmp_path: Path) -> None:
+def test_the_plain_client_reads_all_that_it_is_given_and_says_what_it_left_out(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+
     def read(**trouble: Any) -> tuple[int, int]:
         server.serve({"contacts": 450, "products": 10}, trouble=trouble)
         job = Job(server.url, ["contacts", "products"], tmp_path, 4)

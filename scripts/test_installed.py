@@ -48,7 +48,8 @@ def _environment() -> Path:
     """The tests' environment, everything in it as locked; without the package."""
     python = ENVIRONMENT / "bin" / "python"
     if not python.exists():
-        run([UV, "venv", "--quiet", "--python", sys.executable, str(ENVIRONMENT)])
+        # A Python of its own, not a link into a folder that only its owner may enter.
+        run([sys.executable, "-m", "venv", "--copies", "--without-pip", str(ENVIRONMENT)])
     run([UV, "pip", "sync", "--quiet", "--python", str(python), "--require-hashes", str(LOCK)])
     return python
 
@@ -65,7 +66,7 @@ def _install(python: Path, package: Path) -> None:
 
 
 def _copy() -> None:
-    """The repository as git knows it, without the package."""
+    """The repository as git knows it, without the package; a link into it becomes a file."""
     shutil.rmtree(COPY, ignore_errors=True)
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
@@ -73,7 +74,7 @@ def _copy() -> None:
         source, target = ROOT / name, COPY / name
         if source.is_file() and not name.startswith(f"{PACKAGE}/"):
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target, follow_symlinks=False)
+            shutil.copy2(source, target)
     # Some tests ask git what it takes.
     run(["git", "init", "--quiet"], cwd=COPY)
     run(["git", "add", "--all"], cwd=COPY)

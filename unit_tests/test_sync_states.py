@@ -25,7 +25,7 @@ from source_sage.lists.records import Records
 from source_sage.lists.state import Checkpoint, StreamState, Whole
 from source_sage.lists.task import Batch, Task
 from source_sage.sign_in import token_call
-from source_sage.streams import PACKAGE, every_stream
+from source_sage.streams import every_stream
 from source_sage.sync import loop, messages
 from source_sage.sync.report import Report
 from source_sage.sync.stopping import Stop
@@ -34,7 +34,7 @@ from unit_tests.form import a_form
 LISTS = ("contacts", "products", "sales_invoices")
 MOMENT = "2026-11-23T10:00:00Z"
 WATERMARK = "2026-11-23T09:50:00Z"
-METADATA = PACKAGE.parent / "metadata.yaml"
+METADATA = Path(__file__).parents[1] / "metadata.yaml"
 
 
 class HeldClock(Clock):
