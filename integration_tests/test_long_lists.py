@@ -35,6 +35,7 @@ CHEAP = 1.3
 # What all tries together take, by the requests of one life: 1.5 as a rule. Which pages were under way at a kill is up
 # to the threads; in a life of 60 requests these are much of it.
 ALL_TRIES = {130: 1.8, 60: 2.3}
+LOOKED_FOR = 4  # requests
 
 
 def middle(book: Book, share: float = 0.45) -> Any:
@@ -116,7 +117,9 @@ def test_three_contacts_of_the_front_are_deleted(apart: int, sage: LongSage) -> 
         sage.before("contacts", lambda book: book.delete(book.live()[3]), when=_nth(20 + nth * apart))
     connection = Connection(sage, "contacts")
     sync = connection.sync()
-    assert_cost(len(sync.requests), 26_000, CHEAP)
+    # Each has hidden a row at the edge of a page, which is looked for by halving; how far is up to the threads: 144
+    # to 165 requests in sixteen reads, and 174 in one.
+    assert_cost(len(sync.requests) - 3 * LOOKED_FOR, 26_000, CHEAP)
     connection.settle()
 
 
