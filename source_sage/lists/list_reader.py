@@ -41,7 +41,7 @@ class ListReader(Reader):
     """Reads a list of pages."""
 
     # Whether no answer can show that Sage counts the days in that a question names.
-    _overlap: ClassVar[bool] = False
+    _days_overlap: ClassVar[bool] = False
 
     def __init__(self, task: Task) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class ListReader(Reader):
             if is_long and (yield from self._may_be_cut(base, slice_, page)):
                 self._note(None, page)
                 today = self._task.clock.now().date()
-                yield from self._cut(base, Cutter(window, total, self._days(page), today, overlap=self._overlap))
+                yield from self._cut(base, Cutter(window, total, self._days(page), today, overlap=self._days_overlap))
             else:
                 self._begin(slice_, page)
         while any(not one.pages.finished for one in self._open):
@@ -291,7 +291,7 @@ class ListReader(Reader):
                 self._lag = max(behind, dt.timedelta(0))
 
     def _learn_of_dates(self, params: Mapping[str, str], days: Iterable[dt.date]) -> None:
-        if not self._overlap:
+        if not self._days_overlap:
             shown = {day.isoformat() for day in days}
             self._inclusive.update(name for name in ("from_date", "to_date") if params.get(name) in shown)
 

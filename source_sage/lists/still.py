@@ -38,7 +38,7 @@ class MovementsReading(InferringReader):
     """Reads a list that takes dates and no filter for changes."""
 
     # Its date is a time in UTC, whose day may be another one at Sage.
-    _overlap = True
+    _days_overlap = True
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)
