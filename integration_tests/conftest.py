@@ -8,7 +8,7 @@ import pytest
 
 from integration_tests.harness import Message, Output, catalog_of, discover, run
 from integration_tests.long_lists import LongSage
-from integration_tests.sandbox import Sandbox
+from integration_tests.sandbox import Company, Sandbox
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +29,12 @@ def first_sync(box: Sandbox, streams: dict[str, Message]) -> Output:
     """All streams read once."""
     box.clear_requests()
     return run("read", box.config(), catalog=catalog_of(streams.values()))
+
+
+@pytest.fixture
+def company(box: Sandbox) -> Company:
+    """The first business of the sandbox, of a test module's own where it has one."""
+    return box.businesses[0]
 
 
 @pytest.fixture

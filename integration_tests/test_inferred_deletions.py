@@ -37,11 +37,6 @@ def box() -> Iterator[Sandbox]:
         yield sandbox
 
 
-@pytest.fixture
-def company(box: Sandbox) -> Company:
-    return box.businesses[0]
-
-
 def connection(box: Sandbox, *names: str, **config: Any) -> Pipeline:
     """A connection that has read all there is, and knows all keys."""
     pipeline = Pipeline(box, [*(names or (NAME,)), "deleted_records"], include_historical_data=True, **config)

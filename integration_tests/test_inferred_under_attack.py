@@ -36,11 +36,6 @@ def box() -> Iterator[Sandbox]:
         yield sandbox
 
 
-@pytest.fixture
-def company(box: Sandbox) -> Company:
-    return box.businesses[0]
-
-
 def fill(company: Company, rows: int, name: str = NAME, mark: str = "0") -> list[str]:
     """Make a list so long with rows that are as old as the business; tells their ids."""
     table = company.tables[name]

@@ -30,11 +30,6 @@ def box() -> Iterator[Sandbox]:
         yield sandbox
 
 
-@pytest.fixture
-def company(box: Sandbox) -> Company:
-    return box.businesses[0]
-
-
 def connection(box: Sandbox, *names: str, **config: Any) -> Pipeline:
     pipeline = Pipeline(box, names, include_historical_data=True, **config)
     assert pipeline.sync().failure is None

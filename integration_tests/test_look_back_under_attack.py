@@ -28,11 +28,6 @@ def box() -> Iterator[Sandbox]:
         yield sandbox
 
 
-@pytest.fixture
-def company(box: Sandbox) -> Company:
-    return box.businesses[0]
-
-
 def day(box: Sandbox, ago: int = 0) -> str:
     return (dt.datetime.fromtimestamp(box.clock.now(), dt.UTC).date() - dt.timedelta(ago)).isoformat()
 
